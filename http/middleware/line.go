@@ -1,0 +1,201 @@
+package middleware
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// LineHandler is a slog.Handler for people: one line a record, in the order in
+// which one reads it.
+//
+//	2026-01-31 15:04:05.123 192.0.2.7:53412 GET /index.html 200 5120B 412µs
+//	2026-01-31 15:04:05.124 WARN descriptors exhausted limit=1024
+//
+// The records of [Log] are written as in the first line, by their values alone;
+// all others as level (unless it is Info), message and key=value. Whatever could
+// move a cursor or forge a line, in any part of the record, is escaped as Go
+// escapes it in a string.
+//
+// Each record is one Write, and Writes never overlap. Any goroutine may call its
+// methods.
+type LineHandler struct {
+	out    *lineOutput
+	level  slog.Leveler
+	prefix []byte // attributes of WithAttrs, rendered
+	groups string // "a.b." in front of the next key
+}
+
+// lineOutput is shared by a handler and all that were derived from it.
+type lineOutput struct {
+	mu  sync.Mutex
+	w   io.Writer
+	buf []byte
+}
+
+// NewLineHandler returns a handler that writes to w what is at level or above;
+// nil means slog.LevelInfo.
+func NewLineHandler(w io.Writer, level slog.Leveler) *LineHandler {
+	if level == nil {
+		level = slog.LevelInfo
+	}
+	return &LineHandler{out: &lineOutput{w: w}, level: level}
+}
+
+// Enabled reports whether a record of this level would be written.
+func (h *LineHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level.Level()
+}
+
+// Handle writes one line, and returns the error of the Write.
+func (h *LineHandler) Handle(_ context.Context, r slog.Record) error {
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	b := h.out.buf[:0]
+	if !r.Time.IsZero() {
+		b = r.Time.AppendFormat(b, "2006-01-02 15:04:05.000 ")
+	}
+	request := r.Message == requestMessage
+	if !request {
+		if r.Level != slog.LevelInfo {
+			b = append(append(b, r.Level.String()...), ' ')
+		}
+		b = append(appendEscaped(b, r.Message, false), ' ')
+	}
+	b = append(b, h.prefix...)
+	r.Attrs(func(a slog.Attr) bool {
+		if request && h.groups == "" && isRequestKey(a.Key) {
+			b = appendRequestValue(b, a)
+		} else {
+			b = appendAttr(b, h.groups, a)
+		}
+		return true
+	})
+	if n := len(b); n > 0 && b[n-1] == ' ' {
+		b = b[:n-1]
+	}
+	b = append(b, '\n')
+	_, err := h.out.w.Write(b)
+	// A record with a stack in it must not stay behind as capacity.
+	if cap(b) <= 16<<10 {
+		h.out.buf = b
+	}
+	return err
+}
+
+// WithAttrs returns a handler that puts attrs in front of every record's own.
+func (h *LineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	derived := *h
+	derived.prefix = slices.Clip(h.prefix)
+	for _, a := range attrs {
+		derived.prefix = appendAttr(derived.prefix, h.groups, a)
+	}
+	return &derived
+}
+
+// WithGroup returns a handler that prefixes all later keys with name and a dot.
+func (h *LineHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	derived := *h
+	derived.groups += name + "."
+	return &derived
+}
+
+// appendRequestValue appends a bare value. Bytes carry their unit, because a
+// number beside the status would be taken for anything.
+func appendRequestValue(b []byte, a slog.Attr) []byte {
+	b = appendValue(b, a.Value)
+	if a.Key == keyBytes {
+		b = append(b, 'B')
+	}
+	return append(b, ' ')
+}
+
+func appendAttr(b []byte, groups string, a slog.Attr) []byte {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			groups += a.Key + "."
+		}
+		for _, member := range v.Group() {
+			b = appendAttr(b, groups, member)
+		}
+		return b
+	}
+	if a.Equal(slog.Attr{}) {
+		return b
+	}
+	b = appendEscaped(b, groups, true)
+	b = append(appendEscaped(b, a.Key, true), '=')
+	return append(appendValue(b, v), ' ')
+}
+
+func appendValue(b []byte, v slog.Value) []byte {
+	switch v.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(b, v.Int64(), 10)
+	case slog.KindUint64:
+		return strconv.AppendUint(b, v.Uint64(), 10)
+	case slog.KindDuration:
+		return append(b, roundDuration(v.Duration()).String()...)
+	case slog.KindTime:
+		return v.Time().AppendFormat(b, time.RFC3339Nano)
+	default:
+		return appendEscaped(b, v.String(), true)
+	}
+}
+
+// roundDuration keeps three significant digits: what is behind them is noise.
+func roundDuration(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
+}
+
+// appendEscaped appends s with every rune that is not printable, and the
+// backslash, as Go writes it in a string. In a word, a blank is escaped too, so
+// that the fields of a line can be cut at blanks.
+func appendEscaped(b []byte, s string, word bool) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			switch {
+			case c == '\\':
+				b = append(b, `\\`...)
+			case c > ' ' && c < 0x7f, c == ' ' && !word:
+				b = append(b, c)
+			default:
+				b = appendHex(b, c)
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b = appendHex(b, c)
+		case unicode.IsPrint(r):
+			b = append(b, s[i:i+size]...)
+		default:
+			quoted := strconv.AppendQuoteRuneToASCII(nil, r)
+			b = append(b, quoted[1:len(quoted)-1]...)
+		}
+		i += size
+	}
+	return b
+}
+
+func appendHex(b []byte, c byte) []byte {
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'x', digits[c>>4], digits[c&15])
+}

@@ -1,0 +1,119 @@
+// Package middleware holds what many handlers want around them: one middleware,
+// or one part of one, a file.
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/carillon-go/carillon/http"
+)
+
+// What Log's records are made of, and [LineHandler] knows them by.
+const (
+	requestMessage = "request"
+	keyRemote      = "remote"
+	keyMethod      = "method"
+	keyTarget      = "target"
+	keyStatus      = "status"
+	keyBytes       = "bytes"
+	keyDuration    = "duration"
+)
+
+func isRequestKey(key string) bool {
+	switch key {
+	case keyRemote, keyMethod, keyTarget, keyStatus, keyBytes, keyDuration:
+		return true
+	}
+	return false
+}
+
+// Log writes one record for each request, when its handler has returned. The
+// message is "request", the level Info, or Error when the status is 500 or
+// above; the attributes, in this order:
+//
+//	remote    the peer's address, as of the connection: no header is believed
+//	method
+//	target    as it came in the request line
+//	status    of the answer, also of one that the server makes from an error
+//	bytes     of the body that the handler handed over for sending
+//	duration  that the handler took; a body may still be on its way after it
+//
+// In method and target every byte but visible ASCII is percent-encoded, so that
+// no log handler gets to see a control byte from a client.
+//
+// The handler of l runs on the connection's loop: give it a writer that does not
+// block, such as an [AsyncWriter]. A level that is not enabled costs nothing.
+func Log(l *slog.Logger) http.Middleware {
+	handler := l.Handler()
+	return func(next http.Handler) http.Handler {
+		return func(c *http.Ctx) error {
+			start := time.Now()
+			err := next(c)
+			status := statusOf(c, err)
+			level := slog.LevelInfo
+			if status >= 500 {
+				level = slog.LevelError
+			}
+			ctx := context.Background()
+			if !handler.Enabled(ctx, level) {
+				return err
+			}
+			now := time.Now()
+			record := slog.NewRecord(now, level, requestMessage, 0)
+			record.AddAttrs(
+				slog.String(keyRemote, c.RemoteAddr().String()),
+				slog.String(keyMethod, visible(c.Method())),
+				slog.String(keyTarget, visible(c.Target())),
+				slog.Int(keyStatus, status),
+				slog.Int64(keyBytes, c.BytesSent()),
+				slog.Duration(keyDuration, now.Sub(start)),
+			)
+			// A log that fails must not fail the request.
+			_ = handler.Handle(ctx, record)
+			return err
+		}
+	}
+}
+
+// statusOf is the status with which the client hears of the request: an error is
+// answered by the server after all middleware, unless the handler had answered
+// before it failed.
+func statusOf(c *http.Ctx, err error) int {
+	if err == nil || c.Written() {
+		return c.StatusCode()
+	}
+	var e *http.Error
+	if errors.As(err, &e) {
+		return e.Status()
+	}
+	return 500
+}
+
+// visible percent-encodes every byte of s that is not visible ASCII.
+func visible(s string) string {
+	for i := 0; i < len(s); i++ {
+		if !isVisible(s[i]) {
+			return encodeInvisible(s, i)
+		}
+	}
+	return s
+}
+
+func isVisible(c byte) bool { return c > ' ' && c < 0x7f }
+
+func encodeInvisible(s string, from int) string {
+	const digits = "0123456789ABCDEF"
+	b := make([]byte, from, len(s)+16)
+	copy(b, s)
+	for i := from; i < len(s); i++ {
+		if c := s[i]; isVisible(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return string(b)
+}
