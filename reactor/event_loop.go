@@ -1,0 +1,393 @@
+package reactor
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/petermattis/goid"
+)
+
+// EventLoop polls, handles the channels that are ready, runs the timers that are
+// due, runs the functors that were queued, sends what all of these wrote, and
+// begins again: one loop a goroutine. It owns its Poller, TimerQueue, wake-up fd
+// and ExtraBuffer, and frees them when Loop returns.
+//
+// The goroutine that calls Loop is what the comments here call the loop's thread.
+// It is locked to an OS thread only WithLockOSThread.
+type EventLoop struct {
+	name   string
+	logger *slog.Logger
+	lock   bool
+	slow   time.Duration
+
+	poller Poller
+	timers *TimerQueue
+	wake   *wakeup
+	extra  *ExtraBuffer
+	iovecs ioVectors
+
+	// Touched on the loop's goroutine only.
+	active    []*Channel
+	again     []*Channel // edge-triggered channels that are not used up
+	dirty     []flusher  // connections with output of this iteration
+	flushing  []flusher
+	running   []func()
+	now       time.Duration // 0: not read in this iteration
+	handedOut bool
+	conns     []*TcpConnection // each knows its place
+
+	owner atomic.Int64 // id of the goroutine in Loop; 0 before and after
+	sleep atomic.Uint32
+	pulse pulse
+
+	mu         sync.Mutex // guards what other goroutines leave
+	pending    []func()
+	remote     []flusher
+	hasPending atomic.Bool
+	closed     bool
+	started    bool
+}
+
+// The states of EventLoop.sleep: a wake-up is written only to a loop that waits,
+// and only by the first who wants one.
+const (
+	loopAwake uint32 = iota
+	loopAsleep
+	loopWoken
+)
+
+// flusher is a connection with output to send at the end of an iteration.
+type flusher interface{ flushInLoop() }
+
+// NewEventLoop creates a loop that does not run yet: call Loop, or leave that to
+// an EventLoopThread. Errors: those of epoll_create1(2), timerfd_create(2) and
+// eventfd(2), and an unknown poller name.
+func NewEventLoop(opts ...LoopOption) (*EventLoop, error) {
+	var o loopOptions
+	o.apply(opts)
+	l := &EventLoop{
+		name: o.name, logger: o.logger, lock: o.lockThread, slow: o.watchdog,
+		extra: newExtraBuffer(),
+	}
+	var err error
+	if l.poller, err = newPoller(o.poller); err != nil {
+		return nil, err
+	}
+	if l.timers, err = newTimerQueue(l); err != nil {
+		l.poller.Close()
+		return nil, err
+	}
+	if l.wake, err = newWakeup(l); err != nil {
+		l.timers.close()
+		l.poller.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Name returns the loop's name, for logs.
+func (l *EventLoop) Name() string { return l.name }
+
+// Loop runs the loop on the calling goroutine until Quit, then frees what it
+// holds in the kernel. It returns nil after Quit, ErrLoopOwned when the loop runs
+// or ran before, and the poller's error when waiting became impossible.
+func (l *EventLoop) Loop() error {
+	l.mu.Lock()
+	if l.started {
+		l.mu.Unlock()
+		return ErrLoopOwned
+	}
+	l.started = true
+	l.mu.Unlock()
+	if l.lock {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	l.owner.Store(goid.Get())
+	if l.slow > 0 {
+		watchdogs.watch(l)
+		defer watchdogs.forget(l)
+	}
+	err := l.run()
+	l.finish()
+	return err
+}
+
+func (l *EventLoop) run() error {
+	for {
+		active, err := l.poll()
+		if err != nil {
+			l.Quit() // tasks must be refused from here on: nobody runs them
+			l.runPending()
+			return err
+		}
+		for i, ch := range active {
+			active[i] = nil
+			l.enterCallback()
+			ch.handleEvents()
+		}
+		l.active = active[:0]
+		if l.timers.due {
+			l.timers.runDue(l.Now(), l.enterCallback)
+		}
+		quit := l.runPending()
+		l.flushDirty()
+		if quit {
+			return nil
+		}
+	}
+}
+
+// poll waits, unless something is left to do, and returns the ready channels:
+// those that are not used up first, then what the poller reports.
+func (l *EventLoop) poll() ([]*Channel, error) {
+	active := append(l.active[:0], l.again...)
+	for _, ch := range active {
+		ch.queued = false
+	}
+	clear(l.again)
+	l.again = l.again[:0]
+	if l.handedOut {
+		l.handedOut = false
+		runtime.Gosched()
+	}
+	timeout := time.Duration(-1)
+	if len(active) > 0 || len(l.dirty) > 0 {
+		timeout = 0
+	}
+	l.sleep.Store(loopAsleep)
+	if l.hasPending.Load() {
+		timeout = 0
+	}
+	l.pulse.rest()
+	active, err := l.poller.Poll(timeout, active)
+	l.sleep.Store(loopAwake)
+	l.now = 0
+	return active, err
+}
+
+// runPending runs what was queued until now, by one swap: what these functors
+// queue in turn waits for the next iteration, so timers are never starved. It
+// reports whether Quit was called; everything queued before Quit has then run.
+func (l *EventLoop) runPending() (quit bool) {
+	if !l.hasPending.Load() {
+		return false
+	}
+	l.mu.Lock()
+	l.running, l.pending = l.pending, l.running[:0]
+	l.dirty = append(l.dirty, l.remote...)
+	clear(l.remote)
+	l.remote = l.remote[:0]
+	quit = l.closed
+	l.hasPending.Store(false)
+	l.mu.Unlock()
+	for i, f := range l.running {
+		l.running[i] = nil
+		l.enterCallback()
+		f()
+	}
+	return quit
+}
+
+// flushDirty sends what the iteration wrote. Connections that write again while
+// it runs, from a WriteComplete callback, wait for the next iteration.
+func (l *EventLoop) flushDirty() {
+	if len(l.dirty) == 0 {
+		return
+	}
+	l.flushing, l.dirty = l.dirty, l.flushing[:0]
+	for i, f := range l.flushing {
+		l.flushing[i] = nil
+		l.enterCallback()
+		f.flushInLoop()
+	}
+}
+
+// finish sends what was written last, closes the connections that are left, and
+// frees the loop's fds. Whoever wakes it later finds it closed.
+func (l *EventLoop) finish() {
+	l.flushDirty()
+	for len(l.conns) > 0 {
+		l.conns[len(l.conns)-1].closeInLoop(ErrLoopClosed)
+	}
+	l.owner.Store(0)
+	l.wake.close()
+	l.timers.close()
+	l.poller.Close()
+}
+
+// Quit makes Loop return after the iteration that is running. Tasks queued before
+// it run; tasks queued after it are refused. Any goroutine may call it, also
+// before Loop and more than once.
+func (l *EventLoop) Quit() {
+	l.mu.Lock()
+	l.closed = true
+	l.hasPending.Store(true)
+	l.mu.Unlock()
+	l.wakeUp()
+}
+
+// RunInLoop runs f on the loop's goroutine: at once when called there, else as
+// QueueInLoop does. Any goroutine may call it. Error: ErrLoopClosed after Quit.
+func (l *EventLoop) RunInLoop(f func()) error {
+	if l.IsInLoopThread() {
+		f()
+		return nil
+	}
+	return l.QueueInLoop(f)
+}
+
+// QueueInLoop runs f on the loop's goroutine in its next round of functors, also
+// when called there. Functors run in the order in which they were queued. Any
+// goroutine may call it. Error: ErrLoopClosed after Quit; f does not run then.
+func (l *EventLoop) QueueInLoop(f func()) error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return ErrLoopClosed
+	}
+	l.pending = append(l.pending, f)
+	l.hasPending.Store(true)
+	l.mu.Unlock()
+	l.wakeUp()
+	return nil
+}
+
+// queueFlush has f flushed at the end of an iteration; any goroutine.
+func (l *EventLoop) queueFlush(f flusher) error {
+	if l.IsInLoopThread() {
+		l.dirty = append(l.dirty, f)
+		return nil
+	}
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return ErrLoopClosed
+	}
+	l.remote = append(l.remote, f)
+	l.hasPending.Store(true)
+	l.mu.Unlock()
+	l.wakeUp()
+	return nil
+}
+
+// wakeUp ends the loop's wait; one eventfd write however many ask.
+func (l *EventLoop) wakeUp() {
+	if l.sleep.CompareAndSwap(loopAsleep, loopWoken) {
+		l.wake.notify()
+	}
+}
+
+// Go starts f on a goroutine of its own and lets the loop yield its processor
+// before it next waits. On few processors that matters: f's first reply is then
+// sent by the same round, instead of after a sleep and a wake-up. Loop goroutine
+// only.
+func (l *EventLoop) Go(f func()) {
+	l.handedOut = true
+	go f()
+}
+
+// IsInLoopThread reports whether the caller runs on the loop's goroutine. Before
+// Loop and after it, nobody does.
+func (l *EventLoop) IsInLoopThread() bool { return l.owner.Load() == goid.Get() }
+
+// AssertInLoopThread panics unless called on the loop's goroutine: what it guards
+// would otherwise be a data race.
+func (l *EventLoop) AssertInLoopThread() {
+	if !l.IsInLoopThread() {
+		panic(fmt.Sprintf("reactor: loop %q belongs to goroutine %d, called on goroutine %d",
+			l.name, l.owner.Load(), goid.Get()))
+	}
+}
+
+// Now is the monotonic time since an arbitrary origin that all loops of the
+// process share. It is read once an iteration, so it may lag by as long as the
+// callbacks of this iteration have run. Loop goroutine only.
+func (l *EventLoop) Now() time.Duration {
+	if l.now == 0 {
+		l.now = monotonic()
+	}
+	return l.now
+}
+
+// RunAt runs f on the loop's goroutine at t, or at once (but not before RunAt
+// returns) when t has passed. t counts by its monotonic reading where it has one.
+// Any goroutine may call it. After Quit the timer never fires and the id is not
+// Valid.
+func (l *EventLoop) RunAt(t time.Time, f func()) TimerID { return l.RunAfter(time.Until(t), f) }
+
+// RunAfter is RunAt, d from now.
+func (l *EventLoop) RunAfter(d time.Duration, f func()) TimerID {
+	return l.addTimer(&Timer{callback: f, when: monotonic() + d})
+}
+
+// RunEvery runs f each d, for the first time d from now. It does not drift: the
+// times are multiples of d from the first, and those that a late callback
+// overlapped are left out. d must be positive. As for goroutines and Quit it is
+// like RunAt.
+func (l *EventLoop) RunEvery(d time.Duration, f func()) TimerID {
+	if d <= 0 {
+		panic("reactor: RunEvery needs a positive interval")
+	}
+	return l.addTimer(&Timer{callback: f, when: monotonic() + d, interval: d})
+}
+
+// runAtInLoop is RunAt on the clock of Now.
+func (l *EventLoop) runAtInLoop(at time.Duration, f func()) TimerID {
+	t := &Timer{callback: f, when: at}
+	l.addTimerInLoop(t)
+	return TimerID{t}
+}
+
+func (l *EventLoop) addTimer(t *Timer) TimerID {
+	if l.IsInLoopThread() {
+		l.addTimerInLoop(t)
+		return TimerID{t}
+	}
+	if l.QueueInLoop(func() { l.addTimerInLoop(t) }) != nil {
+		return TimerID{}
+	}
+	return TimerID{t}
+}
+
+func (l *EventLoop) addTimerInLoop(t *Timer) {
+	l.timers.sweepInLoop()
+	l.timers.addInLoop(t)
+}
+
+// Cancel stops the timer: once Cancel has returned true it does not fire again,
+// also when it is due in the batch that is running. It returns false when there
+// was nothing left to stop: fired, firing, cancelled before, or the zero TimerID.
+// For a repeating timer it is true inside the timer's own callback as well. Any
+// goroutine may call it.
+func (l *EventLoop) Cancel(id TimerID) bool {
+	return id.timer != nil && l.timers.cancel(id.timer)
+}
+
+// adopt and abandon keep the list of connections that live on the loop.
+func (l *EventLoop) adopt(c *TcpConnection) {
+	c.place = int32(len(l.conns))
+	l.conns = append(l.conns, c)
+}
+
+func (l *EventLoop) abandon(c *TcpConnection) {
+	last := len(l.conns) - 1
+	l.conns[c.place] = l.conns[last]
+	l.conns[c.place].place = c.place
+	l.conns[last] = nil
+	l.conns = l.conns[:last]
+}
+
+// handleAgain has ch handled in the next iteration, without waiting.
+func (l *EventLoop) handleAgain(ch *Channel) {
+	if !ch.queued {
+		ch.queued = true
+		l.again = append(l.again, ch)
+	}
+}
+
+func (l *EventLoop) enterCallback() { l.pulse.beat() }
