@@ -1,0 +1,97 @@
+package reactor
+
+import "time"
+
+// alarm is a connection's one timer, for its deadline, its idle timeout and its
+// linger time. Moving a time later costs a store: the timer fires at the old
+// time, finds that nothing is due, and is set anew.
+type alarm struct {
+	deadline time.Duration // 0: none; on the clock of EventLoop.Now
+	idle     time.Duration // 0: none
+	at       time.Duration // when the timer fires; meaningful while id is valid
+	id       TimerID
+}
+
+// SetDeadline has Callbacks.Timeout called at the given time of EventLoop.Now's
+// clock; 0 takes the deadline back. Moving it later costs a store, so it may be
+// set for every request. It fires once. Loop goroutine only.
+func (c *TcpConnection) SetDeadline(at time.Duration) {
+	c.alarm.deadline = at
+	c.alarm.arm(c)
+}
+
+// SetIdleTimeout has Callbacks.Timeout called when no byte has moved either way
+// for d, and again after each further d; 0 switches it off. Loop goroutine only.
+func (c *TcpConnection) SetIdleTimeout(d time.Duration) {
+	c.alarm.idle = d
+	c.alarm.arm(c)
+}
+
+// next is when something is due, 0 for never.
+func (a *alarm) next(c *TcpConnection) time.Duration {
+	if c.flags.any(destroying) || c.State() == Disconnected {
+		return 0
+	}
+	at := a.deadline
+	if c.flags.any(discarding) {
+		at = earlier(at, c.lingerEnd())
+	} else if a.idle > 0 {
+		at = earlier(at, c.lastActive+a.idle)
+	}
+	return at
+}
+
+// lingerEnd is when patience with a peer ends after Shutdown. What it sends after
+// our FIN does not count as activity, so the time then stands still.
+func (c *TcpConnection) lingerEnd() time.Duration { return c.lastActive + c.shared.linger }
+
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// arm makes the timer fire no later than what is due next.
+func (a *alarm) arm(c *TcpConnection) {
+	next := a.next(c)
+	if next == 0 || (a.id.Valid() && a.at <= next) {
+		return
+	}
+	a.stop(c.Loop())
+	a.at = next
+	a.id = c.Loop().runAtInLoop(next, c.alarmInLoop)
+}
+
+func (a *alarm) stop(l *EventLoop) {
+	l.Cancel(a.id)
+	a.id = TimerID{}
+}
+
+// alarmInLoop is the timer's callback.
+func (c *TcpConnection) alarmInLoop() {
+	a := &c.alarm
+	a.id = TimerID{}
+	now := c.Loop().Now()
+	due := a.next(c)
+	if due == 0 || due > now {
+		a.arm(c)
+		return
+	}
+	if c.flags.any(discarding) && c.lingerEnd() <= now {
+		c.closeInLoop(ErrLinger)
+		return
+	}
+	if a.deadline != 0 && a.deadline <= now {
+		a.deadline = 0
+	}
+	if c.cb.Timeout == nil {
+		c.closeInLoop(ErrTimeout)
+		return
+	}
+	c.cb.Timeout(c)
+	if a.idle > 0 && c.lastActive+a.idle <= now && !c.flags.any(discarding) {
+		c.lastActive = now // ask again after a further d, not at once
+	}
+	a.arm(c)
+}

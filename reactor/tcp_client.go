@@ -1,0 +1,164 @@
+package reactor
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ClientOption sets an option of NewTcpClient.
+type ClientOption func(*clientOptions)
+
+type clientOptions struct {
+	name      string
+	reconnect bool
+	retry     bool
+	least     time.Duration
+	most      time.Duration
+	timeout   time.Duration
+	failed    func(err error, retryIn time.Duration)
+	marks     waterMarks
+	linger    time.Duration
+	logger    *slog.Logger
+}
+
+// WithClientName names the client in its connections' names.
+func WithClientName(name string) ClientOption { return func(o *clientOptions) { o.name = name } }
+
+// WithReconnect makes the client connect again when its connection is lost, other
+// than by Disconnect or Stop.
+func WithReconnect() ClientOption { return func(o *clientOptions) { o.reconnect = true } }
+
+// WithRetryDelay sets the shortest and the longest delay between attempts.
+// Defaults: DefaultMinRetryDelay, DefaultMaxRetryDelay.
+func WithRetryDelay(least, most time.Duration) ClientOption {
+	return func(o *clientOptions) { o.least, o.most = least, most }
+}
+
+// WithoutRetry makes the client give up after one attempt that failed.
+func WithoutRetry() ClientOption { return func(o *clientOptions) { o.retry = false } }
+
+// WithConnectTimeout bounds one attempt. Default: DefaultConnectTimeout.
+func WithConnectTimeout(d time.Duration) ClientOption {
+	return func(o *clientOptions) { o.timeout = d }
+}
+
+// WithConnectFailed has f called on the loop after each attempt that failed, with
+// the time to the next; 0 when there is none.
+func WithConnectFailed(f func(err error, retryIn time.Duration)) ClientOption {
+	return func(o *clientOptions) { o.failed = f }
+}
+
+// WithClientWaterMarks is WithWaterMarks for a client's connection.
+func WithClientWaterMarks(low, high, hard int) ClientOption {
+	var o serverOptions
+	WithWaterMarks(low, high, hard)(&o)
+	return func(c *clientOptions) { c.marks = o.marks }
+}
+
+// WithClientLinger is WithLinger for a client's connection.
+func WithClientLinger(d time.Duration) ClientOption { return func(o *clientOptions) { o.linger = d } }
+
+// TcpClient keeps at most one connection to an address. It owns its Connector and
+// its connection, not the loop. All methods may be called from any goroutine.
+type TcpClient struct {
+	loop      *EventLoop
+	cb        *Callbacks
+	opts      clientOptions
+	connector *Connector
+	shared    connShared
+	nextID    uint64        // loop goroutine only
+	since     time.Duration // when the connection was established; loop goroutine only
+
+	wanted atomic.Bool // Connect was called, and neither Disconnect nor Stop since
+	mu     sync.Mutex
+	conn   *TcpConnection
+}
+
+// NewTcpClient prepares a client; Connect starts it. cb must not change
+// afterwards.
+func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...ClientOption) *TcpClient {
+	c := &TcpClient{loop: loop, cb: cb, opts: clientOptions{
+		name: "client", retry: true, least: DefaultMinRetryDelay, most: DefaultMaxRetryDelay,
+		timeout: DefaultConnectTimeout, marks: waterMarks{DefaultLowWater, DefaultHighWater, DefaultHardCap},
+		linger: DefaultLinger, logger: loop.logger,
+	}}
+	for _, opt := range opts {
+		opt(&c.opts)
+	}
+	c.shared = connShared{loop: loop, name: c.opts.name, logger: c.opts.logger,
+		marks: c.opts.marks, linger: c.opts.linger, gone: c.goneInLoop}
+	c.connector = NewConnector(loop, addr, c.establishedInLoop, c.opts.failed)
+	c.connector.retry, c.connector.timeout = c.opts.retry, c.opts.timeout
+	c.connector.delay = backoff{least: c.opts.least, most: max(c.opts.least, c.opts.most)}
+	return c
+}
+
+// Connect begins to connect, and goes on trying. It does nothing when there is a
+// connection, or an attempt, already. Error: ErrLoopClosed.
+func (c *TcpClient) Connect() error {
+	c.wanted.Store(true)
+	return c.loop.RunInLoop(func() {
+		if conn := c.Connection(); c.wanted.Load() && (conn == nil || conn.State() == Disconnected) {
+			c.connector.startInLoop()
+		}
+	})
+}
+
+// Disconnect ends an attempt, or shuts the connection down in good order, and
+// does not connect again until Connect. Error: ErrLoopClosed.
+func (c *TcpClient) Disconnect() error { return c.end((*TcpConnection).Shutdown) }
+
+// Stop is Disconnect that drops output which is not sent.
+func (c *TcpClient) Stop() error { return c.end((*TcpConnection).ForceClose) }
+
+func (c *TcpClient) end(how func(*TcpConnection)) error {
+	c.wanted.Store(false)
+	return c.loop.RunInLoop(func() {
+		if c.wanted.Load() {
+			return // Connect came in between
+		}
+		c.connector.stopInLoop()
+		if conn := c.Connection(); conn != nil {
+			how(conn)
+		}
+	})
+}
+
+// Connection returns the connection, nil while there is none.
+func (c *TcpClient) Connection() *TcpConnection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn
+}
+
+func (c *TcpClient) setConnection(conn *TcpConnection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+}
+
+func (c *TcpClient) establishedInLoop(fd int) {
+	c.nextID++
+	c.since = c.loop.Now()
+	conn := newTcpConnection(&c.shared, fd, c.nextID, Socket{fd}.PeerAddr(), c.cb)
+	c.setConnection(conn)
+	conn.establishInLoop()
+}
+
+// goneInLoop connects again where that is wanted. The delay goes on growing
+// unless the connection lasted, so that a server which accepts and hangs up at
+// once is not hammered.
+func (c *TcpClient) goneInLoop(conn *TcpConnection) {
+	if c.Connection() == conn {
+		c.setConnection(nil)
+	}
+	if !c.opts.reconnect || !c.wanted.Load() {
+		return
+	}
+	if c.loop.Now()-c.since >= c.opts.most {
+		c.connector.delay.reset()
+	}
+	c.connector.restartInLoop()
+}

@@ -1,0 +1,380 @@
+package reactor
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Callbacks are what a connection calls. One value is shared by all connections
+// of a server; any field may be nil. All of them run on the connection's loop,
+// one at a time, none while a lock is held. Connection comes first and last.
+type Callbacks struct {
+	// Connection: with c.Connected() the connection is established, once,
+	// before everything else; without, it is gone, exactly once, after
+	// everything else, and c.Err() says why.
+	Connection func(c *TcpConnection)
+	// Message: bytes arrived. What it leaves in in is there in front of the
+	// next bytes. nil: what arrives is discarded.
+	Message func(c *TcpConnection, in *Buffer)
+	// WriteComplete: all output was handed to the kernel.
+	WriteComplete func(c *TcpConnection)
+	// HighWater: unsent output passed the high-water mark; reading has paused.
+	// pending is in bytes, as OutputBytes counts.
+	HighWater func(c *TcpConnection, pending int)
+	// LowWater: unsent output fell to the low-water mark after a HighWater;
+	// reading has resumed.
+	LowWater func(c *TcpConnection)
+	// HalfClose: the peer's FIN was read: it sends no more, but may still
+	// receive. nil: Shutdown.
+	HalfClose func(c *TcpConnection)
+	// Timeout: the time of SetDeadline or SetIdleTimeout passed. nil: the
+	// connection is closed with ErrTimeout.
+	Timeout func(c *TcpConnection)
+	// Drain: the server shuts down; finish what was begun, then Shutdown. nil:
+	// Shutdown.
+	Drain func(c *TcpConnection)
+}
+
+// State is the state of a connection. It only ever moves forward.
+type State uint32
+
+// The states of a connection.
+const (
+	Connecting State = iota
+	Connected
+	Disconnecting
+	Disconnected
+)
+
+func (s State) String() string {
+	return [...]string{"connecting", "connected", "disconnecting", "disconnected"}[s]
+}
+
+// TcpConnection is one established stream, TCP or Unix. It owns its socket, its
+// input Buffer and its output, all of which it gives back at the end; an idle
+// connection holds no buffer. It belongs to one loop for all its life. Methods
+// may be called from any goroutine where they say so, and at any time, also when
+// the connection is gone: they then do nothing, or return ErrClosed.
+//
+// The zero value is not usable: TcpServer and TcpClient create connections.
+type TcpConnection struct {
+	channel Channel
+	shared  *connShared
+	cb      *Callbacks
+	context any
+	in      Buffer
+	sending *outputQueue // the loop's: in front of out
+
+	mu        sync.Mutex
+	out       *outputQueue // what Send appended since the last flush
+	dirty     bool         // queued for a flush
+	outClosed bool         // no more Send
+
+	weight atomic.Int64 // of out and sending
+	state  atomic.Uint32
+	place  int32 // in the loop's connections
+	flags  connFlags
+
+	id         uint64
+	peer       InetAddress
+	err        error
+	lastActive time.Duration
+	alarm      alarm
+}
+
+type connFlags uint16
+
+const (
+	pausedByUser   connFlags = 1 << iota
+	pausedByOutput           // above the high-water mark
+	peerClosed               // the peer's FIN was read
+	finWanted                // CloseWrite or Shutdown: FIN once the output is out
+	finSent                  //
+	discarding               // Shutdown: what still arrives is dropped
+	destroying               // destruction is queued
+	delivering               // inside Message
+	outputLost               // the peer takes no more; what it sent is still read
+)
+
+func (f *connFlags) set(bits connFlags)     { *f |= bits }
+func (f *connFlags) clear(bits connFlags)   { *f &^= bits }
+func (f connFlags) any(bits connFlags) bool { return f&bits != 0 }
+
+// connShared is what all connections of one owner on one loop have in common.
+type connShared struct {
+	loop   *EventLoop
+	name   string
+	logger *slog.Logger
+	marks  waterMarks
+	linger time.Duration
+	gone   func(*TcpConnection) // the last thing that happens to a connection
+}
+
+// DefaultLinger is how long after Shutdown a peer may take no output, and then
+// how long it may wait with its own FIN.
+const DefaultLinger = 30 * time.Second
+
+// readBudget is how many reads one connection gets in one turn of the loop.
+const readBudget = 16
+
+func newTcpConnection(shared *connShared, fd int, id uint64, peer InetAddress, cb *Callbacks) *TcpConnection {
+	c := &TcpConnection{shared: shared, cb: cb, id: id, peer: peer}
+	c.channel.init(shared.loop, fd, c, true)
+	return c
+}
+
+// establishInLoop registers the connection and announces it. One that the poller
+// refuses is closed unannounced.
+func (c *TcpConnection) establishInLoop() {
+	l := c.Loop()
+	c.lastActive = l.Now()
+	if err := c.channel.EnableReading(); err != nil {
+		c.shared.logger.Error("connection refused by the poller", "connection", c.Name(), "error", err)
+		c.endUnannounced()
+		return
+	}
+	l.adopt(c)
+	c.state.Store(uint32(Connected))
+	if c.cb.Connection != nil {
+		c.cb.Connection(c)
+	}
+}
+
+// HandleRead implements EventHandler: read, deliver, and again while the kernel
+// has more, within the budget.
+func (c *TcpConnection) HandleRead() {
+	for range readBudget {
+		if !c.channel.Reading() {
+			return
+		}
+		n, short, err := c.in.ReadFD(c.channel.FD(), c.Loop().extra)
+		switch {
+		case err == unix.EAGAIN && c.flags.any(outputLost):
+			c.closeInLoop(nil)
+			return
+		case err == unix.EAGAIN:
+			c.channel.blocked(EventRead)
+			return
+		case err != nil:
+			c.closeInLoop(err)
+			return
+		case n == 0:
+			c.channel.drained(EventRead)
+			c.peerClosedInLoop()
+			return
+		}
+		// After a hang-up no edge will announce the end of the stream: read on.
+		drained := short && c.channel.ready&(EventHangup|EventError) == 0 && !c.flags.any(outputLost)
+		if drained {
+			c.channel.drained(EventRead)
+		}
+		if !c.flags.any(discarding) {
+			c.lastActive = c.Loop().Now()
+		}
+		c.deliver()
+		if drained {
+			return
+		}
+	}
+}
+
+// deliver hands the input to the Message callback, and to its successor when the
+// callback switched protocols and left bytes.
+func (c *TcpConnection) deliver() {
+	c.flags.set(delivering)
+	for !c.flags.any(discarding|destroying) && c.in.Len() > 0 {
+		cb := c.cb
+		if cb.Message == nil {
+			c.in.RetrieveAll()
+			break
+		}
+		cb.Message(c, &c.in)
+		if cb == c.cb {
+			break
+		}
+	}
+	c.flags.clear(delivering)
+	if c.flags.any(discarding | destroying) {
+		c.in.RetrieveAll()
+	}
+	c.in.Own()
+}
+
+// peerClosedInLoop handles the end of the peer's stream: an event, not a close.
+func (c *TcpConnection) peerClosedInLoop() {
+	c.flags.set(peerClosed)
+	c.updateReading()
+	switch {
+	case c.flags.any(finSent | outputLost):
+		c.closeInLoop(nil)
+	case c.flags.any(discarding):
+		// The rest of the output goes out first.
+	case c.cb.HalfClose != nil:
+		c.cb.HalfClose(c)
+	default:
+		c.Shutdown()
+	}
+}
+
+// HandleError implements EventHandler: output is lost; what the peer sent before
+// the error is still read.
+func (c *TcpConnection) HandleError() {
+	c.channel.ready &^= EventError
+	if err := c.Socket().TakeError(); err != nil {
+		c.loseOutput(err)
+	}
+}
+
+// HandleClose implements EventHandler: the peer is gone while reading is paused.
+// Its bytes may still be read when reading resumes, and lead to the end of the
+// stream; until then there is nothing to do.
+func (c *TcpConnection) HandleClose() {}
+
+// StopRead pauses reading: what the peer sends stays in the kernel, which slows
+// the peer down. Loop goroutine only.
+func (c *TcpConnection) StopRead() {
+	c.flags.set(pausedByUser)
+	c.updateReading()
+}
+
+// StartRead resumes it; what came meanwhile is delivered in the next iteration.
+// Loop goroutine only.
+func (c *TcpConnection) StartRead() {
+	c.flags.clear(pausedByUser)
+	c.updateReading()
+}
+
+// updateReading makes the channel's interest follow the reasons not to read. From
+// Shutdown until the FIN is out nothing is read: the peer is slowed down rather
+// than drained.
+func (c *TcpConnection) updateReading() {
+	wanted := !c.flags.any(pausedByUser | pausedByOutput | peerClosed | destroying)
+	if c.flags.any(discarding) {
+		wanted = c.flags.any(finSent) && !c.flags.any(peerClosed|destroying)
+	}
+	var err error
+	if wanted {
+		err = c.channel.EnableReading()
+	} else {
+		err = c.channel.DisableReading()
+	}
+	if err != nil {
+		c.closeInLoop(err)
+	}
+}
+
+// ForceClose drops the output that is not sent and closes the connection. The
+// Connection callback still comes, from the loop, after this returns. Any
+// goroutine.
+func (c *TcpConnection) ForceClose() { c.forceClose(nil) }
+
+func (c *TcpConnection) forceClose(err error) {
+	// Refused only by a loop that has quit, which closed its connections.
+	_ = c.Loop().RunInLoop(func() { c.closeInLoop(err) })
+}
+
+// closeInLoop begins the end: no callback but the last runs after it. Destruction
+// itself is queued, so that events of this batch that are still to be handled
+// find an object that is whole.
+func (c *TcpConnection) closeInLoop(err error) {
+	if c.flags.any(destroying) || c.State() == Disconnected {
+		return
+	}
+	c.flags.set(destroying)
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Lock()
+	c.outClosed = true
+	c.mu.Unlock()
+	c.state.Store(uint32(Disconnecting))
+	// The fd is about to be removed and closed: what cannot be disabled now is
+	// ignored until then.
+	_ = c.channel.DisableAll()
+	if c.Loop().QueueInLoop(c.destroyInLoop) != nil {
+		c.destroyInLoop() // the loop is ending: this is its last round
+	}
+}
+
+func (c *TcpConnection) destroyInLoop() {
+	c.alarm.stop(c.Loop())
+	c.discardOutput()
+	if !c.flags.any(delivering) {
+		c.in.RetrieveAll()
+	}
+	c.state.Store(uint32(Disconnected))
+	_ = c.channel.Remove() // it fails only for an fd that is not there any more
+	if c.cb.Connection != nil {
+		c.cb.Connection(c)
+	}
+	c.Loop().abandon(c)
+	c.endUnannounced()
+}
+
+// endUnannounced closes the fd and tells the owner.
+func (c *TcpConnection) endUnannounced() {
+	_ = c.Socket().Close()
+	c.channel.fd = -1
+	c.shared.gone(c)
+}
+
+// SetCallbacks replaces the connection's callbacks, for a change of protocol.
+// Called inside Message, the bytes that Message leaves are delivered to the new
+// one when it returns. Loop goroutine only.
+func (c *TcpConnection) SetCallbacks(cb *Callbacks) { c.cb = cb }
+
+// SetContext keeps v with the connection. Loop goroutine only.
+func (c *TcpConnection) SetContext(v any) { c.context = v }
+
+// Context returns what SetContext kept. Loop goroutine only.
+func (c *TcpConnection) Context() any { return c.context }
+
+// Input returns the input buffer, for callbacks other than Message that go on
+// with what it left. Loop goroutine only.
+func (c *TcpConnection) Input() *Buffer { return &c.in }
+
+// Loop returns the connection's loop. Any goroutine.
+func (c *TcpConnection) Loop() *EventLoop { return c.shared.loop }
+
+// ID returns a number that no other connection of the same owner ever has. Any
+// goroutine.
+func (c *TcpConnection) ID() uint64 { return c.id }
+
+// Name returns the owner's name and ID, for logs. Any goroutine.
+func (c *TcpConnection) Name() string { return fmt.Sprintf("%s#%d", c.shared.name, c.id) }
+
+// PeerAddr returns the peer's address as it was when the connection was
+// established; a Unix peer is usually unnamed. Any goroutine.
+func (c *TcpConnection) PeerAddr() InetAddress { return c.peer }
+
+// LocalAddr asks the kernel for the local address; it is not valid any more when
+// the connection is gone. Loop goroutine only.
+func (c *TcpConnection) LocalAddr() InetAddress { return c.Socket().LocalAddr() }
+
+// Socket gives access to the socket's options. It stays the connection's own: do
+// not close it. Loop goroutine only.
+func (c *TcpConnection) Socket() Socket { return Socket{c.channel.FD()} }
+
+// State returns the connection's state. Any goroutine.
+func (c *TcpConnection) State() State { return State(c.state.Load()) }
+
+// Connected reports whether the connection is established and neither side has
+// begun to close it. Any goroutine.
+func (c *TcpConnection) Connected() bool { return c.State() == Connected }
+
+// PeerClosed reports whether the peer's FIN was read. Loop goroutine only.
+func (c *TcpConnection) PeerClosed() bool { return c.flags.any(peerClosed) }
+
+// Err says why the connection closed: nil for an orderly end, else ErrTimeout,
+// ErrLinger, ErrOutputFull, ErrFileTruncated or what the kernel said. Loop
+// goroutine only.
+func (c *TcpConnection) Err() error { return c.err }
+
+// LastActive is when a byte last moved either way, on the clock of EventLoop.Now.
+// Loop goroutine only.
+func (c *TcpConnection) LastActive() time.Duration { return c.lastActive }
