@@ -49,33 +49,39 @@ func isRequestKey(key string) bool {
 func Log(l *slog.Logger) http.Middleware {
 	handler := l.Handler()
 	return func(next http.Handler) http.Handler {
-		return func(c *http.Ctx) error {
-			start := time.Now()
-			err := next(c)
-			status := statusOf(c, err)
-			level := slog.LevelInfo
-			if status >= 500 {
-				level = slog.LevelError
-			}
-			ctx := context.Background()
-			if !handler.Enabled(ctx, level) {
-				return err
-			}
-			now := time.Now()
-			record := slog.NewRecord(now, level, requestMessage, 0)
-			record.AddAttrs(
-				slog.String(keyRemote, c.RemoteAddr().String()),
-				slog.String(keyMethod, visible(c.Method())),
-				slog.String(keyTarget, visible(c.Target())),
-				slog.Int(keyStatus, status),
-				slog.Int64(keyBytes, c.BytesSent()),
-				slog.Duration(keyDuration, now.Sub(start)),
-			)
-			// A log that fails must not fail the request.
-			_ = handler.Handle(ctx, record)
+		return func(c *http.Ctx) (err error) {
+			start, status := time.Now(), 500
+			// Deferred, so that a handler that panics has its line too. The panic
+			// goes on, with its stack, to the server, which answers 500.
+			defer func() { logRequest(handler, c, status, start) }()
+			err = next(c)
+			status = statusOf(c, err)
 			return err
 		}
 	}
+}
+
+func logRequest(handler slog.Handler, c *http.Ctx, status int, start time.Time) {
+	level := slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	ctx := context.Background()
+	if !handler.Enabled(ctx, level) {
+		return
+	}
+	now := time.Now()
+	record := slog.NewRecord(now, level, requestMessage, 0)
+	record.AddAttrs(
+		slog.String(keyRemote, c.RemoteAddr().String()),
+		slog.String(keyMethod, visible(c.Method())),
+		slog.String(keyTarget, visible(c.Target())),
+		slog.Int(keyStatus, status),
+		slog.Int64(keyBytes, c.BytesSent()),
+		slog.Duration(keyDuration, now.Sub(start)),
+	)
+	// A log that fails must not fail the request.
+	_ = handler.Handle(ctx, record)
 }
 
 // statusOf is the status with which the client hears of the request: an error is

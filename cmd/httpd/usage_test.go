@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// call runs httpd to its end, for calls that serve nothing.
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestFailuresAreOneLine(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "missing")
+
+	tests := []struct {
+		name string
+		args []string
+		code int
+		says []string
+	}{
+		{"port in use", []string{"-l", taken.Addr().String(), dir}, 1, []string{taken.Addr().String(), "in use"}},
+		{"port in use, second listener", []string{"-l", "127.0.0.1:0", "-l", taken.Addr().String(), dir}, 1, []string{taken.Addr().String(), "in use"}},
+		{"port in use, demo", []string{"demo", "-l", taken.Addr().String()}, 1, []string{taken.Addr().String(), "in use"}},
+		{"address of another machine", []string{"-l", "192.0.2.1:0", dir}, 1, []string{"192.0.2.1:0"}},
+		{"socket in a missing folder", []string{"-l", "unix:" + missing + "/s", dir}, 1, []string{"unix:" + missing + "/s", "no such file"}},
+		{"missing DIR", []string{"-l", "127.0.0.1:0", missing}, 1, []string{missing, "no such file or directory"}},
+		{"DIR is a file", []string{"-l", "127.0.0.1:0", file}, 1, []string{file, "not a directory"}},
+		{"DIR with a line break", []string{"-l", "127.0.0.1:0", dir + "/a\nb"}, 1, []string{"no such file or directory"}},
+		{"unknown flag", []string{"--frobnicate"}, 2, []string{"--frobnicate"}},
+		{"unknown short flag", []string{"-x"}, 2, []string{"-x"}},
+		{"unknown flag of demo", []string{"demo", "--frobnicate"}, 2, []string{"--frobnicate", "httpd demo --help"}},
+		{"flag without value", []string{"--listen"}, 2, []string{"--listen"}},
+		{"two DIRs", []string{dir, dir}, 2, []string{"at most 1"}},
+		{"demo takes no DIR", []string{"demo", dir}, 2, []string{dir}},
+		{"no port", []string{"-l", "127.0.0.1"}, 2, []string{"127.0.0.1", "HOST:PORT"}},
+		{"port too large", []string{"-l", "127.0.0.1:65536"}, 2, []string{"65536"}},
+		{"port by name", []string{"-l", "127.0.0.1:http"}, 2, []string{`"http"`, "65535"}},
+		{"IPv6 without brackets", []string{"-l", "::1:8080"}, 2, []string{"::1:8080"}},
+		{"URL", []string{"-l", "http://127.0.0.1:8080"}, 2, []string{"http://127.0.0.1:8080"}},
+		{"host with a blank", []string{"-l", "a b:80"}, 2, []string{"a b"}},
+		{"socket without path", []string{"-l", "unix:"}, 2, []string{"unix:"}},
+		{"socket with a path that is too long", []string{"-l", "unix:/" + strings.Repeat("x", 200)}, 2, []string{"longer"}},
+		{"log format", []string{"--log", "xml"}, 2, []string{"xml", "text or off"}},
+		{"drain", []string{"--drain", "soon"}, 2, []string{"soon"}},
+		{"drain below zero", []string{"--drain", "-1s"}, 2, []string{"-1s"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := call(t, tt.args...)
+			if code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			if stdout != "" {
+				t.Errorf("stdout: %q", stdout)
+			}
+			if !strings.HasPrefix(stderr, "httpd: ") || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
+				t.Errorf("want one line from httpd on stderr, got %q", stderr)
+			}
+			for _, word := range []string{"goroutine", "panic", "Usage", "httpd: httpd"} {
+				if strings.Contains(stderr, word) {
+					t.Errorf("%q in %q", word, stderr)
+				}
+			}
+			for _, word := range tt.says {
+				if !strings.Contains(stderr, word) {
+					t.Errorf("no %q in %q", word, stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestCallsThatOnlyPrint(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"help", []string{"--help"}, []string{"httpd [DIR]", "--listen ADDR", "--drain", "demo"}},
+		{"help of demo", []string{"demo", "--help"}, []string{"httpd demo", "--listen ADDR"}},
+		{"version", []string{"--version"}, []string{"httpd ", "go1."}},
+		{"completion", []string{"completion", "bash"}, []string{"bash completion"}},
+		{"completion of --log", []string{"__complete", "--log", ""}, []string{"text\n", "off\n"}},
+		{"completion of DIR", []string{"__complete", "./"}, []string{":16\n"}}, // ShellCompDirectiveFilterDirs
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := call(t, tt.args...)
+			if code != 0 {
+				t.Fatalf("exit code %d, stderr %q", code, stderr)
+			}
+			for _, word := range tt.want {
+				if !strings.Contains(stdout, word) {
+					t.Errorf("no %q in %q", word, stdout)
+				}
+			}
+		})
+	}
+}
