@@ -1,0 +1,93 @@
+package http
+
+import "github.com/carillon-go/carillon/reactor"
+
+// callbacks connect a server to the reactor. Each finds its conn in the connection's context; after an upgrade the
+// callbacks are another protocol's.
+func (s *Server) callbacks() *reactor.Callbacks {
+	of := func(tcp *reactor.TcpConnection) *conn { return tcp.Context().(*conn) }
+	return &reactor.Callbacks{
+		Connection: func(tcp *reactor.TcpConnection) {
+			if tcp.Connected() {
+				c := &conn{tcp: tcp, worker: s.workers[tcp.Loop()]}
+				tcp.SetContext(c)
+				c.rest()
+				return
+			}
+			of(tcp).dropBody()
+		},
+		Message:       func(tcp *reactor.TcpConnection, in *reactor.Buffer) { of(tcp).serve(in) },
+		WriteComplete: func(tcp *reactor.TcpConnection) { of(tcp).written() },
+		HalfClose:     func(tcp *reactor.TcpConnection) { of(tcp).peerClosed() },
+		Timeout:       func(tcp *reactor.TcpConnection) { of(tcp).timeout() },
+		Drain:         func(tcp *reactor.TcpConnection) { of(tcp).drain() },
+	}
+}
+
+// written is the WriteComplete callback: a connection that waited for it goes on.
+func (c *conn) written() {
+	c.clear(sendingFile)
+	if !c.has(paused) {
+		return
+	}
+	c.clear(paused)
+	c.serve(c.tcp.Input())
+	if c.has(paused | finished) {
+		return
+	}
+	// The peer could not send while we did not read: its clocks start anew.
+	switch {
+	case c.body != nil:
+		c.startBodyClock()
+	case c.has(receivingHead):
+		c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.header))
+	}
+	c.tcp.StartRead()
+}
+
+// peerClosed is the HalfClose callback. All that came before it has been served, because nothing is read while requests
+// wait; what is unfinished now will never be whole. Answers on their way are still sent.
+func (c *conn) peerClosed() {
+	if !c.has(finished) {
+		c.finish()
+	}
+}
+
+// timeout is the Timeout callback.
+func (c *conn) timeout() {
+	if c.has(finished | detached) {
+		return
+	}
+	now, times := c.worker.loop.Now(), &c.worker.times
+	receiving := c.body != nil || c.has(receivingHead)
+	switch quiet := now - c.tcp.LastActive(); {
+	case c.has(paused) || !receiving && c.tcp.PendingOutput():
+		// What is due is an answer's progress.
+		if times.write > 0 && quiet >= times.write {
+			c.set(finished)
+			c.tcp.ForceClose()
+			return
+		}
+		c.tcp.SetDeadline(after(c.tcp.LastActive(), times.write))
+	case receiving:
+		c.refuse(errTimeout)
+	case times.idle > 0 && quiet >= times.idle:
+		c.finish()
+	case times.idle > 0:
+		c.tcp.SetDeadline(min(c.tcp.LastActive()+times.idle, now+times.tick))
+	default:
+		c.rest()
+	}
+}
+
+// drain is the Drain callback: the server shuts down. A request that has begun is answered first.
+func (c *conn) drain() {
+	if c.has(finished | detached) {
+		return
+	}
+	if c.body == nil && !c.has(receivingHead|paused) {
+		c.finish()
+		return
+	}
+	c.set(draining)
+}

@@ -1,0 +1,116 @@
+package http
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// The response's header lines are kept as they will be sent, "Name: value\r\n", one behind the other. Few responses have
+// more than a handful, so finding one is a short walk, and sending them is one copy.
+
+// SetHeader sets a header line of the response and replaces those of the same name. It does nothing after the response
+// was written.
+//
+// ErrBadHeader: a name that is no token; a value with CR, LF, NUL or another control byte (but HTAB); Content-Length and
+// Transfer-Encoding, which the server sets from what it sends. "Connection: close" ends the connection after this answer.
+func (c *Ctx) SetHeader(name, value string) error {
+	if err := c.checkHeader(name, value); err != nil {
+		return err
+	}
+	c.deleteHeader(name)
+	c.appendHeader(name, value)
+	return nil
+}
+
+// AddHeader is SetHeader without the replacing: Set-Cookie is the usual case.
+func (c *Ctx) AddHeader(name, value string) error {
+	if err := c.checkHeader(name, value); err != nil {
+		return err
+	}
+	c.appendHeader(name, value)
+	return nil
+}
+
+// DelHeader removes the header lines of that name which the handler has set.
+func (c *Ctx) DelHeader(name string) {
+	c.live()
+	c.deleteHeader(name)
+}
+
+func (c *Ctx) checkHeader(name, value string) error {
+	c.live()
+	switch {
+	case !isToken(name):
+		return fmt.Errorf("%w: name %q", ErrBadHeader, name)
+	case !isText(value):
+		return fmt.Errorf("%w: value %q of %s", ErrBadHeader, value, name)
+	case sameName([]byte(name), "Content-Length"), sameName([]byte(name), "Transfer-Encoding"):
+		return fmt.Errorf("%w: %s is set by the server", ErrBadHeader, name)
+	}
+	return nil
+}
+
+// own says which of the lines that the server would write itself has been set by the handler.
+func ownLine(name string) ownLines {
+	switch {
+	case sameName([]byte(name), "Content-Type"):
+		return ownType
+	case sameName([]byte(name), "Date"):
+		return ownDate
+	case sameName([]byte(name), "Server"):
+		return ownServer
+	}
+	return 0
+}
+
+type ownLines uint8
+
+const (
+	ownType ownLines = 1 << iota
+	ownDate
+	ownServer
+)
+
+func (r *response) appendHeader(name, value string) {
+	if sameName([]byte(name), "Connection") {
+		for rest := viewOf(value); rest != nil; {
+			var token []byte
+			token, rest = nextElement(rest)
+			r.close = r.close || equalFold(token, "close")
+		}
+		if equalFold(viewOf(value), "close") {
+			return // written by the server, once
+		}
+	}
+	r.own |= ownLine(name)
+	r.fields = append(r.fields, name...)
+	r.fields = append(r.fields, ": "...)
+	r.fields = append(r.fields, value...)
+	r.fields = append(r.fields, "\r\n"...)
+}
+
+func (r *response) deleteHeader(name string) {
+	kept := r.fields[:0]
+	for rest := r.fields; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n') + 1
+		if !(end > len(name) && rest[len(name)] == ':' && sameName(rest[:len(name)], name)) {
+			kept = append(kept, rest[:end]...)
+		}
+		rest = rest[end:]
+	}
+	r.fields = kept
+	r.own &^= ownLine(name)
+}
+
+// deleteRepresentation removes what describes a body that is not going to be sent, so that an error page is not taken
+// for compressed, cacheable or a part of something.
+func (r *response) deleteRepresentation() {
+	for _, name := range [...]string{
+		"Content-Type", "Content-Encoding", "Content-Language", "Content-Range", "Content-Disposition",
+		"ETag", "Last-Modified", "Cache-Control", "Expires", "Accept-Ranges",
+	} {
+		if len(r.fields) > 0 {
+			r.deleteHeader(name)
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+// Server answers HTTP/1.0 and HTTP/1.1 on a set of event loops. Set its fields, Listen on one address or more, Start, and
+// in the end Shutdown. The fields must not change after Start; the methods may be called from any goroutine, Shutdown from
+// any but the loops'.
+//
+// Durations: 0 means the default, a negative one none at all.
+type Server struct {
+	Handler Handler // required
+	Limits  Limits
+
+	// HeaderTimeout bounds a request's head, from its first byte to its last: then 408. Default 10 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout is how long a body may pause: then 408. Default 30 s.
+	BodyTimeout time.Duration
+	// MinBodyRate is the least bytes a second that a body must come with, on the average and beyond BodyTimeout: below it
+	// 408. Default 240; a negative rate is none.
+	MinBodyRate int
+	// IdleTimeout is how long a connection may wait for the first byte of its next request: then it is closed. Default 75 s.
+	IdleTimeout time.Duration
+	// WriteTimeout is how long a client may take no byte of an answer, and how long it may keep the connection open behind
+	// the last: then the connection is cut. Default 30 s.
+	WriteTimeout time.Duration
+
+	// Loops is how many event loops serve connections. Default GOMAXPROCS. With 1 it accepts as well, with more a further
+	// loop does.
+	Loops int
+	// LoopOptions go to each of the loops.
+	LoopOptions []reactor.LoopOption
+	// ListenOptions go to each listener, for example bounds on connections: reactor.WithMaxConnections.
+	ListenOptions []reactor.ServerOption
+
+	// Logger hears of handlers that panic or fail (Error), of what the reactor reports, and of requests that were refused
+	// (Debug). Default slog.Default().
+	Logger *slog.Logger
+	// Name is the value of the Server header line. Default "carillon"; "-" sends none.
+	Name string
+
+	mu        sync.Mutex
+	phase     serverPhase
+	base      *reactor.EventLoopThread
+	pool      *reactor.EventLoopThreadPool
+	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
+	listeners []*reactor.TcpServer
+}
+
+type serverPhase uint8
+
+const (
+	serverNew serverPhase = iota
+	serverStarted
+	serverClosed
+)
+
+const defaultName = "carillon"
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.Default()
+	}
+	return s.Logger
+}
+
+func (s *Server) name() string {
+	if s.Name == "" {
+		return defaultName
+	}
+	return s.Name
+}
+
+// Listen binds addr, as reactor.ParseInetAddress reads it, and returns the address with the port that was chosen for 0.
+// From here on the kernel accepts connections; they are served from Start on. Errors: those of parsing, ErrServerStarted,
+// ErrServerClosed, and those of the system, such as syscall.EADDRINUSE, wrapped.
+func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
+	parsed, err := reactor.ParseInetAddress(addr)
+	if err != nil {
+		return reactor.InetAddress{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mustBeNew(); err != nil {
+		return reactor.InetAddress{}, err
+	}
+	base, err := s.prepare()
+	if err != nil {
+		return reactor.InetAddress{}, err
+	}
+	opts := []reactor.ServerOption{reactor.WithPool(s.pool), reactor.WithLogger(s.logger()), reactor.WithName("http")}
+	if write := s.timeouts().write; write > 0 {
+		opts = append(opts, reactor.WithLinger(write))
+	}
+	l, err := reactor.NewTcpServer(base, parsed, s.callbacks(), append(opts, s.ListenOptions...)...)
+	if err != nil {
+		return reactor.InetAddress{}, err
+	}
+	s.listeners = append(s.listeners, l)
+	return l.Addr(), nil
+}
+
+func (s *Server) mustBeNew() error {
+	switch s.phase {
+	case serverStarted:
+		return ErrServerStarted
+	case serverClosed:
+		return ErrServerClosed
+	}
+	return nil
+}
+
+// prepare starts the base loop, which the listeners need from the beginning, and lays out the pool.
+func (s *Server) prepare() (*reactor.EventLoop, error) {
+	opts := append([]reactor.LoopOption{reactor.WithLoopLogger(s.logger())}, s.LoopOptions...)
+	if s.base == nil {
+		s.base = reactor.NewEventLoopThread(append([]reactor.LoopOption{reactor.WithLoopName("base")}, opts...)...)
+	}
+	base, err := s.base.StartLoop()
+	if err != nil || s.pool != nil {
+		return base, err
+	}
+	n := s.Loops
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	if n == 1 {
+		n = 0 // the base loop serves
+	}
+	s.pool = reactor.NewEventLoopThreadPool(base, n, opts...)
+	return base, nil
+}
+
+// Start starts the loops and serves; it returns when connections are accepted. Errors: no Handler, nothing listened on,
+// ErrServerStarted, ErrServerClosed, and those of the loops. After an error only Shutdown remains.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mustBeNew(); err != nil {
+		return err
+	}
+	if s.Handler == nil {
+		return errors.New("http: start a server: no Handler")
+	}
+	if len(s.listeners) == 0 {
+		return errors.New("http: start a server: no address to listen on")
+	}
+	if !isText(s.Name) {
+		return fmt.Errorf("http: start a server: %w: Name %q", ErrBadHeader, s.Name)
+	}
+	s.phase = serverStarted
+	if err := s.pool.Start(); err != nil {
+		return err
+	}
+	s.workers = make(map[*reactor.EventLoop]*worker)
+	for _, loop := range s.pool.Loops() {
+		s.workers[loop] = newWorker(s, loop)
+	}
+	for _, l := range s.listeners {
+		if err := l.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ConnectionCount is how many connections there are, upgraded and closing ones included.
+func (s *Server) ConnectionCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, l := range s.listeners {
+		n += l.ConnectionCount()
+	}
+	return n
+}
+
+// stopGrace is how long Shutdown, when its context has ended, waits for loops that a handler may be holding.
+const stopGrace = time.Second
+
+// Shutdown stops listening, closes idle connections, has requests that have begun answered, and ends the loops. When ctx
+// ends before, it cuts the connections that are left and returns ctx's error; it returns also when a handler holds its
+// loop for ever. A server that was never started is freed as well. A second call returns ErrServerClosed.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.phase == serverClosed {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	for loop := range s.workers {
+		if loop.IsInLoopThread() {
+			s.mu.Unlock()
+			return reactor.ErrOnLoop
+		}
+	}
+	s.phase = serverClosed
+	listeners := s.listeners
+	s.mu.Unlock()
+
+	errs := make([]error, len(listeners)+1)
+	var wg sync.WaitGroup
+	for i, l := range listeners {
+		wg.Go(func() { errs[i] = l.Shutdown(ctx) })
+	}
+	wg.Wait()
+	errs[len(listeners)] = s.stopLoops(ctx)
+	return errors.Join(errs...)
+}
+
+func (s *Server) stopLoops(ctx context.Context) error {
+	if s.base == nil {
+		return nil
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- errors.Join(s.pool.Stop(), s.base.Stop()) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-grace.C:
+		return fmt.Errorf("http: shutdown: a handler holds its loop: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,530 @@
+package http
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	nethttp "net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+// patience bounds every wait of these tests. It passes only when something is broken.
+const patience = 20 * time.Second
+
+// serve starts s on a port of its own and returns its address; the end of the test shuts it down.
+func serve(t testing.TB, s *Server) string {
+	t.Helper()
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	addr, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, ErrServerClosed) {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return addr.String()
+}
+
+func dial(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+func send(t testing.TB, c net.Conn, s string) {
+	t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer reads one response.
+func answer(t testing.TB, r *bufio.Reader, method string) (*nethttp.Response, string) {
+	t.Helper()
+	res, err := nethttp.ReadResponse(r, &nethttp.Request{Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+// closes wants the stream to end here, without a reset.
+func closes(t testing.TB, r io.Reader) {
+	t.Helper()
+	rest, err := io.ReadAll(r)
+	if err != nil || len(rest) > 0 {
+		t.Fatalf("want the end of the stream, have %q, %v", rest, err)
+	}
+}
+
+// echo answers with what it understood of the request.
+func echo(c *Ctx) error {
+	if c.Path() == "/panic" {
+		panic("as the client asked")
+	}
+	return c.Text(200, fmt.Sprintf("%s %s %s", c.Method(), c.Path(), c.PeekBody()))
+}
+
+func TestAnswers(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo})
+	c := dial(t, addr)
+	r := bufio.NewReader(c)
+	send(t, c, "GET /a%20b?q HTTP/1.1\r\nHost: h\r\n\r\n")
+	res, body := answer(t, r, "GET")
+	if res.StatusCode != 200 || body != "GET /a b " || res.Header.Get("Server") != "carillon" ||
+		res.Header.Get("Content-Type") != "text/plain; charset=utf-8" || res.ContentLength != int64(len(body)) || res.Close {
+		t.Errorf("%+v %q", res, body)
+	}
+	date, err := time.Parse(timeFormat, res.Header.Get("Date"))
+	if age := time.Since(date); err != nil || age < 0 || age > 3*time.Second {
+		t.Errorf("Date %q, age %v, %v", res.Header.Get("Date"), age, err)
+	}
+	send(t, c, "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\nGET /y HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	if res, body = answer(t, r, "HEAD"); res.ContentLength != int64(len("HEAD /x ")) || body != "" {
+		t.Errorf("HEAD: %+v %q", res, body)
+	}
+	if res, body = answer(t, r, "GET"); body != "GET /y " || !res.Close {
+		t.Errorf("close: %+v %q", res, body)
+	}
+	closes(t, r)
+}
+
+// The framing table once more, on sockets: each refused with its code, then the end of the stream, and the next
+// connection is served as if nothing had happened.
+func TestRefusedOnSockets(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo})
+	for _, tc := range refusedInputs {
+		if tc.limits != (Limits{}) {
+			continue
+		}
+		for _, ahead := range []string{"", goodRequest} {
+			t.Run(tc.name, func(t *testing.T) {
+				c := dial(t, addr)
+				r := bufio.NewReader(c)
+				send(t, c, ahead+tc.in)
+				if ahead != "" {
+					if _, body := answer(t, r, "GET"); body != "GET /good " {
+						t.Fatalf("the good request ahead: %q", body)
+					}
+				}
+				if res, _ := answer(t, r, "GET"); res.StatusCode != tc.code || !res.Close {
+					t.Errorf("%d, close %v; want %d", res.StatusCode, res.Close, tc.code)
+				}
+				closes(t, r)
+				c.Close()
+				after := dial(t, addr)
+				send(t, after, goodRequest)
+				if _, body := answer(t, bufio.NewReader(after), "GET"); body != "GET /good " {
+					t.Errorf("the next connection: %q", body)
+				}
+			})
+		}
+	}
+}
+
+// Bodies arrive whole, however they are cut.
+func TestBodies(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo})
+	for _, tc := range []struct{ name, in, want string }{
+		{"Content-Length", post("Content-Length: 5", "hello"), "POST / hello"},
+		{"chunked", chunkedPost("2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nX-Sum: 1\r\n\r\n"), "POST / hello"},
+		{"empty", post("Content-Length: 0", ""), "POST / "},
+		{"GET with a body", "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok", "GET / ok"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := dial(t, addr)
+			r := bufio.NewReader(c)
+			whole := []byte(tc.in + goodRequest)
+			for step := range len(tc.in) {
+				for from := 0; from < len(whole); from += step + 1 {
+					send(t, c, string(whole[from:min(from+step+1, len(whole))]))
+				}
+				if _, body := answer(t, r, "POST"); body != tc.want {
+					t.Fatalf("in steps of %d: %q", step+1, body)
+				}
+				if _, body := answer(t, r, "GET"); body != "GET /good " {
+					t.Fatalf("behind it, in steps of %d: %q", step+1, body)
+				}
+			}
+		})
+	}
+}
+
+func TestKeepAlive(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo})
+	for _, tc := range []struct {
+		name, head string
+		stays      bool
+		connection string // net/http's client takes "close" out of it, into Close
+	}{
+		{"1.1", "GET / HTTP/1.1\r\nHost: h\r\n", true, ""},
+		{"1.1 close", "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n", false, ""},
+		{"1.1 keep-alive and close", "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, close\r\n", false, ""},
+		{"1.0", "GET / HTTP/1.0\r\n", false, ""},
+		{"1.0 keep-alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n", true, "keep-alive"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := dial(t, addr)
+			r := bufio.NewReader(c)
+			send(t, c, tc.head+"\r\n")
+			res, body := answer(t, r, "GET")
+			if body != "GET / " || res.Close == tc.stays || res.Header.Get("Connection") != tc.connection {
+				t.Errorf("%q, close %v, Connection %q", body, res.Close, res.Header.Get("Connection"))
+			}
+			if !tc.stays {
+				closes(t, r)
+				return
+			}
+			send(t, c, tc.head+"\r\n")
+			if _, body := answer(t, r, "GET"); body != "GET / " {
+				t.Errorf("second: %q", body)
+			}
+		})
+	}
+}
+
+func TestExpectContinue(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo, Limits: Limits{MaxBody: 10}})
+	t.Run("awaited", func(t *testing.T) {
+		c := dial(t, addr)
+		r := bufio.NewReader(c)
+		send(t, c, post("Expect: 100-continue\r\nContent-Length: 2", ""))
+		if res, _ := answer(t, r, "POST"); res.StatusCode != 100 {
+			t.Fatalf("%d, want 100", res.StatusCode)
+		}
+		send(t, c, "ok")
+		if _, body := answer(t, r, "POST"); body != "POST / ok" {
+			t.Error(body)
+		}
+	})
+	t.Run("body came along", func(t *testing.T) {
+		c := dial(t, addr)
+		r := bufio.NewReader(c)
+		send(t, c, post("Expect: 100-continue\r\nContent-Length: 2", "o"))
+		send(t, c, "k")
+		if res, body := answer(t, r, "POST"); res.StatusCode != 200 && res.StatusCode != 100 {
+			t.Errorf("%d %q", res.StatusCode, body)
+		}
+	})
+	t.Run("over the limit", func(t *testing.T) {
+		c := dial(t, addr)
+		r := bufio.NewReader(c)
+		send(t, c, post("Expect: 100-continue\r\nContent-Length: 11", ""))
+		if res, _ := answer(t, r, "POST"); res.StatusCode != 413 {
+			t.Errorf("%d, want 413 and no 100", res.StatusCode)
+		}
+		closes(t, r)
+	})
+}
+
+func TestHandlerOutcomes(t *testing.T) {
+	secret := errors.New("the secret of the log")
+	var log lockedBuffer
+	addr := serve(t, &Server{Logger: slog.New(slog.NewTextHandler(&log, nil)), Handler: func(c *Ctx) error {
+		switch c.Path() {
+		case "/nothing":
+			return nil
+		case "/status":
+			c.SetStatus(204)
+			return nil
+		case "/error":
+			return secret
+		case "/coded":
+			for _, h := range [][2]string{{"Allow", "GET"}, {"Content-Encoding", "gzip"}, {"ETag", `"x"`}, {"Content-Type", "image/png"}} {
+				if err := c.SetHeader(h[0], h[1]); err != nil {
+					return err
+				}
+			}
+			return fmt.Errorf("wrapped: %w", NewError(405, "only GET here"))
+		case "/late":
+			return errors.Join(c.Text(200, "first"), secret)
+		case "/twice":
+			if err := errors.Join(c.Text(200, "first"), c.Text(200, "second")); !errors.Is(err, ErrWritten) {
+				t.Errorf("second answer: %v", err)
+			}
+			return nil
+		case "/badstatus":
+			return c.Text(99, "")
+		}
+		panic(secret)
+	}})
+	for _, tc := range []struct {
+		path  string
+		code  int
+		body  string
+		close bool
+	}{
+		{"/nothing", 200, "", false},
+		{"/status", 204, "", false},
+		{"/error", 500, "500 Internal Server Error\n", false},
+		{"/coded", 405, "405 Method Not Allowed: only GET here\n", false},
+		{"/late", 200, "first", false},
+		{"/twice", 200, "first", false},
+		{"/badstatus", 500, "500 Internal Server Error\n", false},
+		{"/panic", 500, "500 Internal Server Error\n", true},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			c := dial(t, addr)
+			r := bufio.NewReader(c)
+			send(t, c, "GET "+tc.path+" HTTP/1.1\r\nHost: h\r\n\r\n")
+			res, body := answer(t, r, "GET")
+			if res.StatusCode != tc.code || body != tc.body || res.Close != tc.close {
+				t.Errorf("%d %q, close %v", res.StatusCode, body, res.Close)
+			}
+			if tc.path == "/coded" && (res.Header.Get("Allow") != "GET" || res.Header.Get("Content-Encoding") != "" ||
+				res.Header.Get("ETag") != "" || res.Header.Get("Content-Type") != "text/plain; charset=utf-8") {
+				t.Errorf("header %v", res.Header)
+			}
+			if tc.close {
+				closes(t, r)
+			} else {
+				send(t, c, "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n")
+				answer(t, r, "GET")
+			}
+		})
+	}
+	if text := log.String(); !strings.Contains(text, secret.Error()) || !strings.Contains(text, "server_test.go") {
+		t.Errorf("the log lacks the error or the stack of the panic:\n%s", text)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestOptionsAsterisk(t *testing.T) {
+	addr := serve(t, &Server{Handler: func(c *Ctx) error { t.Error("the handler was asked"); return nil }})
+	c := dial(t, addr)
+	send(t, c, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
+	if res, _ := answer(t, bufio.NewReader(c), "OPTIONS"); res.StatusCode != 200 || res.ContentLength != 0 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// RFC 9112 section 9.6 and the reactor's promise 5: a client that has sent its request and its FIN still gets the answer.
+func TestHalfCloseIsAnswered(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo})
+	for _, in := range []string{"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", "GET /y HTTP/1.0\r\n\r\n"} {
+		c := dial(t, addr)
+		send(t, c, in)
+		if err := c.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(c)
+		if _, body := answer(t, r, "GET"); !strings.HasPrefix(body, "GET /") {
+			t.Error(body)
+		}
+		closes(t, r)
+	}
+	c := dial(t, addr)
+	send(t, c, "GET /never-finished HTTP/1.1\r\n")
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	closes(t, c)
+}
+
+func TestNetHTTPClient(t *testing.T) {
+	addr := serve(t, &Server{Handler: echo, Loops: 2})
+	transport := &nethttp.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &nethttp.Client{Transport: transport, Timeout: patience}
+	big := strings.Repeat("0123456789abcdef", 3<<16)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 20 {
+				var body io.Reader = strings.NewReader(big)
+				if i%2 == 0 {
+					body = io.MultiReader(body) // of unknown length: chunked
+				}
+				res, err := client.Post(fmt.Sprintf("http://%s/%d", addr, worker), "text/plain", body)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if err != nil || string(got) != fmt.Sprintf("POST /%d %s", worker, big) {
+					t.Errorf("%d bytes, %v", len(got), err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCurl(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("no curl here:", err)
+	}
+	addr := serve(t, &Server{Handler: echo})
+	run := func(stdin string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(curl, append([]string{"-sS", "--max-time", "20"}, args...)...)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	url := "http://" + addr
+	if got := run("", url+"/one", url+"/two"); got != "GET /one GET /two " {
+		t.Error(got)
+	}
+	if got := run("", "-0", url+"/old"); got != "GET /old " {
+		t.Error(got)
+	}
+	if got := run("", "-I", url+"/head"); !strings.HasPrefix(got, "HTTP/1.1 200 OK\r\n") {
+		t.Error(got)
+	}
+	big := strings.Repeat("x", 2<<20)
+	if got := run(big, "-H", "Expect: 100-continue", "--data-binary", "@-", url+"/expect"); got != "POST /expect "+big {
+		t.Error(len(got))
+	}
+	if got := run(big, "-H", "Transfer-Encoding: chunked", "--data-binary", "@-", url+"/chunked"); got != "POST /chunked "+big {
+		t.Error(len(got))
+	}
+}
+
+func TestListen(t *testing.T) {
+	var a, b Server
+	defer a.Shutdown(context.Background())
+	defer b.Shutdown(context.Background())
+	addr, err := a.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Listen(addr.String()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("port in use: %v", err)
+	}
+	if _, err := b.Listen("nonsense"); err == nil {
+		t.Error("nonsense is listened on")
+	}
+	if err := b.Start(); err == nil {
+		t.Error("started without a handler")
+	}
+	b.Handler = echo
+	if err := b.Start(); err == nil {
+		t.Error("started without a listener")
+	}
+}
+
+func TestSeveralListeners(t *testing.T) {
+	s := &Server{Handler: echo}
+	dir, err := os.MkdirTemp("", "carillon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := dir + "/sock"
+	if _, err := s.Listen("unix:" + path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Listen("[::1]:0"); err != nil {
+		t.Logf("no IPv6 here: %v", err)
+	}
+	serve(t, s)
+	if _, err := s.Listen("127.0.0.1:0"); !errors.Is(err, ErrServerStarted) {
+		t.Errorf("Listen after Start: %v", err)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send(t, c, goodRequest)
+	if _, body := answer(t, bufio.NewReader(c), "GET"); body != "GET /good " {
+		t.Error(body)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	echoBack := &reactor.Callbacks{Message: func(c *reactor.TcpConnection, in *reactor.Buffer) {
+		if err := c.Send(in.Peek()); err != nil {
+			t.Error(err)
+		}
+		in.RetrieveAll()
+	}}
+	addr := serve(t, &Server{Handler: func(c *Ctx) error {
+		if err := c.Upgrade(func(*reactor.TcpConnection) {}); !errors.Is(err, ErrNotUpgraded) {
+			t.Errorf("upgrade before 101: %v", err)
+		}
+		if err := errors.Join(c.SetHeader("Upgrade", "echo"), c.SetHeader("Connection", "Upgrade"), c.NoContent(101)); err != nil {
+			return err
+		}
+		return c.Upgrade(func(tcp *reactor.TcpConnection) { tcp.SetCallbacks(echoBack) })
+	}})
+	c := dial(t, addr)
+	r := bufio.NewReader(c)
+	send(t, c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nin the same segment, ")
+	head := "HTTP/1.1 101 Switching Protocols\r\n"
+	line, err := r.ReadString('\n')
+	if err != nil || line != head {
+		t.Fatalf("%q, %v", line, err)
+	}
+	for line != "\r\n" {
+		if line, err = r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(line, "Content-Length") || strings.HasPrefix(line, "Connection: close") {
+			t.Errorf("in a 101: %q", line)
+		}
+	}
+	send(t, c, "and behind it")
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "in the same segment, and behind it" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
