@@ -14,6 +14,9 @@ import (
 // TestMain runs every test once over each poller, with freed buffers poisoned,
 // and looks for goroutines that are left at the end.
 func TestMain(m *testing.M) {
+	if os.Getenv(faultChildEnv) != "" {
+		os.Exit(runFaultChild())
+	}
 	flag.Parse()
 	reactor.PoisonBuffers(true)
 	pollers := []reactor.PollerKind{reactor.PollerEpoll, reactor.PollerPoll}
