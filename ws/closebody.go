@@ -1,0 +1,40 @@
+package ws
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// maxReason is the longest close reason, in bytes: a control frame's 125 less
+// the code (RFC 6455 section 5.5).
+const maxReason = ws.MaxControlFramePayloadSize - 2
+
+// parseCloseBody reads a close frame's payload. An empty one is CodeNoStatus.
+func parseCloseBody(p []byte) (Code, string, error) {
+	switch {
+	case len(p) == 0:
+		return CodeNoStatus, "", nil
+	case len(p) == 1:
+		return 0, "", errCloseBody
+	}
+	code := Code(binary.BigEndian.Uint16(p))
+	if !code.Sendable() {
+		return 0, "", errCloseCode
+	}
+	if !utf8.Valid(p[2:]) {
+		return 0, "", errCloseUTF8
+	}
+	return code, string(p[2:]), nil
+}
+
+// appendCloseFrame appends a whole close frame; CodeNoStatus makes an empty one.
+func appendCloseFrame(dst []byte, code Code, reason string) []byte {
+	if code == CodeNoStatus {
+		return append(dst, ws.CompiledClose...)
+	}
+	dst = appendHeader(dst, ws.OpClose, 2+len(reason))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
+	return append(dst, reason...)
+}

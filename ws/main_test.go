@@ -1,0 +1,44 @@
+package ws
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/carillon-go/carillon/reactor"
+	"go.uber.org/goleak"
+)
+
+// TestMain runs everything over each poller, with freed buffers poisoned, and
+// looks for goroutines left over.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	reactor.PoisonBuffers(true)
+	pollers := []string{"epoll", "poll"}
+	if set := os.Getenv("CARILLON_POLLER"); set != "" || fuzzing() {
+		pollers = []string{set}
+	}
+	for _, poller := range pollers {
+		os.Setenv("CARILLON_POLLER", poller)
+		if code := m.Run(); code != 0 {
+			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller)
+			os.Exit(code)
+		}
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller+":", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// fuzzing reports whether this is go test -fuzz, or one of its workers: those
+// must run once.
+func fuzzing() bool {
+	for _, name := range []string{"test.fuzz", "test.fuzzworker"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" && f.Value.String() != "false" {
+			return true
+		}
+	}
+	return false
+}
