@@ -110,11 +110,15 @@ func (b *Buffer) RetrieveAll() {
 
 // FindCRLF returns the index of the first CR LF at or after from, relative to
 // Peek, or -1. Passing the length searched so far keeps a line that arrives
-// byte by byte from being searched in quadratic time.
+// byte by byte from being searched in quadratic time; a CR that ended that part
+// is looked at again.
 func (b *Buffer) FindCRLF(from int) int {
 	p := b.Peek()
 	if from < 0 || from >= len(p) {
 		return -1
+	}
+	if from > 0 && p[from-1] == '\r' {
+		from--
 	}
 	if i := bytes.Index(p[from:], crlf); i >= 0 {
 		return from + i
@@ -152,7 +156,7 @@ func (b *Buffer) Prepend(p []byte) {
 		b.ensureWritable(0)
 	}
 	if len(p) > b.reader {
-		b.ensureWritable(len(p))
+		b.ensureWritable(CheapPrepend + len(p)) // the readable bytes move up by at most that much
 		held := b.Len()
 		full := b.store.B[:cap(b.store.B)]
 		copy(full[CheapPrepend+len(p):], full[b.reader:b.writer])
@@ -169,8 +173,8 @@ func (b *Buffer) Prepend(p []byte) {
 func (b *Buffer) ensureWritable(n int) {
 	b.Own()
 	if b.store == nil {
-		b.store = storage.Get()
-		b.reader, b.writer = CheapPrepend, CheapPrepend
+		b.takeStorage(n)
+		return
 	}
 	have := cap(b.store.B)
 	switch {
@@ -184,6 +188,16 @@ func (b *Buffer) ensureWritable(n int) {
 			poisonFill(old)
 		}
 	}
+	b.syncLen()
+}
+
+// takeStorage gets storage for n bytes behind the prependable ones.
+func (b *Buffer) takeStorage(n int) {
+	b.store = storage.Get()
+	if cap(b.store.B) < CheapPrepend+n {
+		b.store.B = make([]byte, max(CheapPrepend+n, minStorage))
+	}
+	b.reader, b.writer = CheapPrepend, CheapPrepend
 	b.syncLen()
 }
 
