@@ -171,7 +171,7 @@ func TestDemoInBrowser(t *testing.T) {
 				chromedp.Click(chromedp.CSS("#more")),
 				until(`+document.querySelector("#connections").textContent >= 102`),
 				until(`document.querySelector("#source").textContent.includes("OnMessage")`),
-				until(`document.documentElement.dataset.echoes >= 10`),
+				until(`document.documentElement.dataset.echoes >= 6`),
 			)
 			if text := evaluate[string](t, ctx, `document.querySelector("#log li span").textContent`); text != "Hello, bells" {
 				t.Errorf("the echo is shown as %q", text)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 const bigSize = 256 << 20
 
 // download begins to fetch a big file and reads its header only.
-func download(t *testing.T, p *process) *nethttp.Response {
+func download(t *testing.T, p *process) (*nethttp.Response, net.Conn) {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.address())
 	if err != nil {
@@ -36,7 +37,7 @@ func download(t *testing.T, p *process) *nethttp.Response {
 	if res.ContentLength != bigSize {
 		t.Fatalf("Content-Length %d", res.ContentLength)
 	}
-	return res
+	return res, conn
 }
 
 func bigSite(t *testing.T) string {
@@ -77,14 +78,21 @@ func TestSignalLetsADownloadEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer idle.Close()
-			res := download(t, p)
+			// As clients do: closes when the server has.
+			var closed sync.WaitGroup
+			closed.Go(func() {
+				_, _ = io.Copy(io.Discard, idle)
+				idle.Close()
+			})
+			res, conn := download(t, p)
 			p.signal(sig)
 			p.stderr.await(t, "stopping")
 			awaitRefusal(t, p.address())
 			if n, err := io.Copy(io.Discard, res.Body); n != bigSize || err != nil {
 				t.Errorf("got %d of %d bytes: %v", n, bigSize, err)
 			}
+			conn.Close()
+			closed.Wait()
 			if code := p.wait(); code != 0 {
 				t.Errorf("exit code %d", code)
 			}

@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "httpd")
+		// The detector's pause at every exit would be most of what the tests take.
+		os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 		args := slices.Concat([]string{"build", "-buildvcs=false"}, raceFlags, []string{"-o", binary, "."})
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			panic("go build: " + err.Error() + "\n" + string(out))
@@ -86,6 +88,9 @@ func (p *process) launch(stderr io.Reader) {
 		default:
 			_ = p.cmd.Process.Kill()
 			<-p.exited
+		}
+		if strings.Contains(strings.Join(p.stderr.all(), "\n"), "DATA RACE") {
+			p.t.Error("the race detector found something in httpd")
 		}
 		if p.t.Failed() {
 			p.t.Logf("stderr of httpd:\n%s", strings.Join(p.stderr.all(), "\n"))

@@ -97,14 +97,14 @@ function record(took) {
   show("last", ms(took));
   show("median", ms(median));
   show("min", ms(fastest));
-  draw(median, sorted[Math.floor((sorted.length - 1) * 0.8)]);
+  draw(median);
   document.documentElement.dataset.echoes = echoes;
 }
 
-// One stray echo must not flatten all the others: the scale leaves room above
-// four of five, and what is higher is cut at the top.
-function draw(median, high) {
-  const top = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find(t => t >= high * 1.3) ?? high * 1.3;
+// A stray echo must not flatten all the others: the scale follows the median,
+// and what is higher is cut at the top.
+function draw(median) {
+  const top = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find(t => t >= median * 1.8) ?? median * 1.8;
   const width = 600 / KEEP;
   bars.forEach((bar, i) => {
     const took = trips[i - KEEP + trips.length] ?? 0;
