@@ -1,5 +1,7 @@
 package reactor
 
+import "golang.org/x/sys/unix"
+
 // Event is a set of readiness conditions of one fd.
 type Event uint8
 
@@ -107,13 +109,14 @@ func (ch *Channel) Reading() bool { return ch.interest&EventRead != 0 }
 // Writing reports whether writing is enabled.
 func (ch *Channel) Writing() bool { return ch.interest&EventWrite != 0 }
 
-// EnableReading registers interest in bytes to read. The error is the poller's.
+// EnableReading registers interest in bytes to read. Errors: the poller's, and
+// unix.EBADF for a negative fd.
 func (ch *Channel) EnableReading() error { return ch.setInterest(ch.interest | EventRead) }
 
 // DisableReading withdraws it.
 func (ch *Channel) DisableReading() error { return ch.setInterest(ch.interest &^ EventRead) }
 
-// EnableWriting registers interest in room to write. The error is the poller's.
+// EnableWriting registers interest in room to write. Errors: as EnableReading.
 func (ch *Channel) EnableWriting() error { return ch.setInterest(ch.interest | EventWrite) }
 
 // DisableWriting withdraws it.
@@ -130,12 +133,20 @@ func (ch *Channel) Remove() error {
 		return nil
 	}
 	ch.state = channelRemoved
+	ch.returned, ch.ready = 0, 0 // of this registration; there may be another
 	return ch.loop.poller.RemoveChannel(ch)
 }
 
 func (ch *Channel) setInterest(interest Event) error {
 	if interest == ch.interest && ch.state == channelAdded {
 		return nil
+	}
+	if interest == 0 && ch.state != channelAdded {
+		ch.interest = 0 // nothing to withdraw, and the fd may be somebody else's
+		return nil
+	}
+	if ch.fd < 0 {
+		return unix.EBADF
 	}
 	added := interest &^ ch.interest
 	ch.interest = interest

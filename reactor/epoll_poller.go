@@ -151,6 +151,11 @@ func (p *EpollPoller) event(ch *Channel) unix.EpollEvent {
 	if ch.Writing() {
 		ev.Events |= unix.EPOLLOUT
 	}
+	if ev.Events == 0 {
+		// EPOLLHUP and EPOLLERR cannot be switched off: reported again and
+		// again to nobody who is interested, they would make the loop spin.
+		ev.Events = unix.EPOLLET
+	}
 	return ev
 }
 
@@ -165,7 +170,7 @@ func (p *EpollPoller) RemoveChannel(ch *Channel) error {
 
 // HasChannel implements Poller.
 func (p *EpollPoller) HasChannel(ch *Channel) bool {
-	return int(ch.fd) < len(p.slots) && p.slots[ch.fd].channel == ch
+	return ch.fd >= 0 && int(ch.fd) < len(p.slots) && p.slots[ch.fd].channel == ch
 }
 
 // EdgeTriggered implements Poller.
