@@ -144,7 +144,19 @@ func viewport(width, height int64, mobile bool, scheme string) chromedp.Action[c
 	)
 }
 
-// TestDemoInBrowser leaves its screenshots in the folder of `go test -artifacts`.
+// screenshot takes the whole page, and keeps it with `go test -artifacts`.
+func screenshot(t *testing.T, ctx context.Context, name string) []byte {
+	t.Helper()
+	shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), shot, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return shot
+}
+
 func TestDemoInBrowser(t *testing.T) {
 	ctx, heard := newBrowser(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
@@ -190,13 +202,7 @@ func TestDemoInBrowser(t *testing.T) {
 			}
 			heard.expectNone(t)
 
-			shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(t.ArtifactDir(), view.name+".png"), shot, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			shot := screenshot(t, ctx, view.name)
 			picture, err := png.Decode(bytes.NewReader(shot))
 			if err != nil {
 				t.Fatal(err)
@@ -219,6 +225,7 @@ func TestDemoReconnectsInBrowser(t *testing.T) {
 	do(t, ctx, chromedp.Navigate(first.url("/")), state("open"), until(`document.documentElement.dataset.echoes >= 1`))
 	first.signal(syscall.SIGTERM)
 	do(t, ctx, state("waiting"))
+	screenshot(t, ctx, "waiting")
 	if code := first.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

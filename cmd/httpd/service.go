@@ -74,9 +74,6 @@ func (s *service) listenAll(ctx context.Context, server *http.Server) ([]reactor
 	if len(wanted) == 0 {
 		wanted = listenFlag{defaultListen}
 	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	var bound []reactor.InetAddress
 	for _, addr := range wanted {
 		resolved, err := reactor.ResolveInetAddress(ctx, addr)
