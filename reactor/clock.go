@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,21 @@ var (
 // for "not set".
 func monotonic() time.Duration { return time.Since(clockBase) + 1 }
 
+// later is d after at, which is not negative; where that would overflow into the
+// past it is the end of time: the longest duration means "never".
+func later(at, d time.Duration) time.Duration {
+	if d > math.MaxInt64-at {
+		return math.MaxInt64
+	}
+	return at + d
+}
+
 // kernelTime converts to nanoseconds of CLOCK_MONOTONIC, as timerfd_settime(2)
-// takes them.
-func kernelTime(at time.Duration) int64 { return int64(at) + clockOffset }
+// takes them. The sum is at least 1: a time that has passed fires at once, and 0
+// would disarm.
+func kernelTime(at time.Duration) int64 {
+	return max(int64(later(time.Duration(clockOffset), at)), 1)
+}
 
 // measureClockOffset compares the two clocks a few times and believes the
 // comparison that took the least time. Should it be off all the same, a timer

@@ -316,13 +316,13 @@ func (l *EventLoop) Now() time.Duration {
 
 // RunAt runs f on the loop's goroutine at t, or at once (but not before RunAt
 // returns) when t has passed. t counts by its monotonic reading where it has one.
-// Any goroutine may call it. After Quit the timer never fires and the id is not
-// Valid.
+// Any goroutine may call it. After Quit the timer is refused, with an id that is
+// not Valid; what callbacks of the last iteration add does not fire either.
 func (l *EventLoop) RunAt(t time.Time, f func()) TimerID { return l.RunAfter(time.Until(t), f) }
 
-// RunAfter is RunAt, d from now.
+// RunAfter is RunAt, d from now. The longest duration means never.
 func (l *EventLoop) RunAfter(d time.Duration, f func()) TimerID {
-	return l.addTimer(&Timer{callback: f, when: monotonic() + d})
+	return l.addTimer(&Timer{callback: f, when: later(monotonic(), d)})
 }
 
 // RunEvery runs f each d, for the first time d from now. It does not drift: the
@@ -333,7 +333,7 @@ func (l *EventLoop) RunEvery(d time.Duration, f func()) TimerID {
 	if d <= 0 {
 		panic("reactor: RunEvery needs a positive interval")
 	}
-	return l.addTimer(&Timer{callback: f, when: monotonic() + d, interval: d})
+	return l.addTimer(&Timer{callback: f, when: later(monotonic(), d), interval: d})
 }
 
 // runAtInLoop is RunAt on the clock of Now.

@@ -59,17 +59,21 @@ func (t *Timer) fire() (again bool) {
 		return false
 	}
 	t.callback()
+	next := timerPending
 	if t.interval == 0 {
-		t.state.CompareAndSwap(timerFiring, timerDone)
-		return false
+		next = timerDone
 	}
-	return t.state.CompareAndSwap(timerFiring, timerPending)
+	if t.state.CompareAndSwap(timerFiring, next) && next == timerPending {
+		return true
+	}
+	t.callback = nil // a TimerID may be kept for long; not what the callback captured
+	return false
 }
 
 // nextAfter is the first multiple of the interval, counted from when the timer
 // was first due, that lies after now: a late callback neither shifts the later
-// ones nor lets them pile up.
+// ones nor lets them pile up. now is not before the timer was due.
 func (t *Timer) nextAfter(now time.Duration) time.Duration {
 	missed := (now - t.when) / t.interval
-	return t.when + (missed+1)*t.interval
+	return later(t.when+missed*t.interval, t.interval)
 }

@@ -14,10 +14,10 @@ import (
 // time moves forward; timers that are far away cost nothing until then.
 //
 // The order is a 4-ary heap of values, so that adding seldom leaves one cache
-// line. Cancelling only marks the timer; marked ones are swept out when they
-// would be half of the heap, which makes cancelling O(1) and bounds what the dead
-// hold. Timers are added through the loop, which owns the queue; Cancel may be
-// called from any goroutine.
+// line; timers of the very same time fire in any order. Cancelling only marks the
+// timer; marked ones are swept out when they would be half of the heap, which
+// makes cancelling O(1) and bounds what the dead hold. Timers are added through
+// the loop, which owns the queue; Cancel may be called from any goroutine.
 type TimerQueue struct {
 	fd        int
 	channel   *Channel
@@ -58,15 +58,18 @@ func (q *TimerQueue) addInLoop(t *Timer) {
 	q.arm()
 }
 
-// arm sets the timerfd to the earliest time, if that lies before what it is set to.
+// arm sets the timerfd to the earliest time, if that lies before what it is set
+// to. The cancelled are dropped from the front first: nobody is to wake for them.
 func (q *TimerQueue) arm() {
+	for len(q.heap) > 0 && q.heap[0].timer.state.Load() == timerCancelled {
+		q.heap.pop()
+		q.cancelled.Add(-1)
+	}
 	if len(q.heap) == 0 || q.heap[0].when >= q.armed {
 		return
 	}
 	q.armed = q.heap[0].when
-	// A time that has passed fires at once; 0 would disarm.
-	at := max(kernelTime(q.armed), 1)
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(at)}
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(kernelTime(q.armed))}
 	// timerfd_settime fails only for a bad fd or a bad time; neither can be.
 	_ = unix.TimerfdSettime(q.fd, unix.TFD_TIMER_ABSTIME, &spec, nil)
 }
