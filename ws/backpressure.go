@@ -32,9 +32,7 @@ func (c *Conn) resume() {
 	}
 	c.paused = false
 	c.tcp.StartRead()
-	if in := c.tcp.Input(); in.Len() > 0 && !c.processing {
-		c.process(in)
-	}
+	c.processInput()
 }
 
 // halfClosed is the HalfClose callback: the peer's FIN without a close frame.

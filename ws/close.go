@@ -86,6 +86,9 @@ func (c *Conn) finish(code Code, reason string) {
 		return
 	}
 	c.phase = closed
+	c.mu.Lock()
+	c.closeSent = true // or never will be
+	c.mu.Unlock()
 	c.tcp.SetDeadline(0)
 	if !c.processing {
 		c.dec.reset() // else by processed: the payload at hand may lie in it

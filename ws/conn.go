@@ -112,6 +112,13 @@ func (c *Conn) read(in *reactor.Buffer) {
 	c.process(in)
 }
 
+// processInput is process for what lies in the input already.
+func (c *Conn) processInput() {
+	if in := c.tcp.Input(); in.Len() > 0 && !c.processing {
+		c.process(in)
+	}
+}
+
 // process handles all frames that are whole, and as much of the last as is there.
 func (c *Conn) process(in *reactor.Buffer) {
 	c.processing = true

@@ -42,27 +42,27 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 	if d.msg != nil && d.msg.missing > 0 {
 		return d.payload(p, 0)
 	}
-	h, err := parseHeader(p, d.state())
+	h, err := parseHeader(p, d.msg != nil)
 	if err != nil || h.size == 0 {
 		return event{}, 0, err
 	}
-	if h.OpCode.IsControl() {
-		n = h.size + int(h.Length)
+	if h.op.IsControl() {
+		n = h.size + int(h.length)
 		if len(p) < n {
 			return event{}, 0, nil
 		}
 		body := p[h.size:n]
-		mask(body, h.Mask, 0)
-		return event{h.OpCode, body}, n, nil
+		mask(body, h.key, 0)
+		return event{h.op, body}, n, nil
 	}
 	if d.msg == nil {
-		if h.Length > d.limits.message {
+		if h.length > d.limits.message {
 			return event{}, 0, errTooBig
 		}
-		if h.Fin && h.Length <= int64(len(p)-h.size) {
+		if h.fin && h.length <= int64(len(p)-h.size) {
 			return whole(h, p)
 		}
-		d.msg = newPartial(h.OpCode)
+		d.msg = newPartial(h.op)
 	}
 	if err := d.msg.frame(h, d.limits); err != nil {
 		return event{}, 0, err
@@ -73,13 +73,13 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 // whole delivers a message that is one frame and lies in p from end to end:
 // the common case, without a copy.
 func whole(h frameHeader, p []byte) (event, int, error) {
-	n := h.size + int(h.Length)
+	n := h.size + int(h.length)
 	body := p[h.size:n]
-	mask(body, h.Mask, 0)
-	if h.OpCode == ws.OpText && !utf8.Valid(body) {
+	mask(body, h.key, 0)
+	if h.op == ws.OpText && !utf8.Valid(body) {
 		return event{}, 0, errUTF8
 	}
-	return event{h.OpCode, body}, n, nil
+	return event{h.op, body}, n, nil
 }
 
 // payload gives what p holds, from off on, of the current frame's payload to
@@ -112,11 +112,4 @@ func (d *decoder) reset() {
 		d.msg.free()
 		d.msg = nil
 	}
-}
-
-func (d *decoder) state() ws.State {
-	if d.msg != nil {
-		return ws.StateServerSide | ws.StateFragmented
-	}
-	return ws.StateServerSide
 }

@@ -332,7 +332,7 @@ func TestDecoderInPlace(t *testing.T) {
 		t.Fatal(ev, n, err, d.msg)
 	}
 	if allocs := testing.AllocsPerRun(100, func() {
-		mask(p[6:11], testKey, 0)
+		mask(p[6:11], wireKey, 0)
 		d.next(p)
 		d.done()
 	}); allocs != 0 {

@@ -109,11 +109,15 @@ func (e *endpoint) open(tcp *reactor.TcpConnection, subprotocol string) {
 	}
 	tcp.SetContext(c)
 	tcp.SetCallbacks(&e.callbacks)
-	var deadline = c.lastRead + e.pingAfter
-	if e.pingAfter == 0 {
-		deadline = 0 // also ends the one that HTTP may have set
+	if e.pingAfter > 0 {
+		tcp.SetDeadline(c.lastRead + e.pingAfter)
 	}
-	tcp.SetDeadline(deadline)
+	if tcp.Input().Len() > 0 {
+		// Inside Message the reactor delivers what came behind the handshake by
+		// itself, before this runs; it does not when HTTP had put off reading and
+		// came to the handshake later. Refused only by a loop that has quit.
+		_ = tcp.Loop().QueueInLoop(c.processInput)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked(v)

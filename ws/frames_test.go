@@ -9,6 +9,9 @@ import (
 // testKey has four different bytes, so that an offset that is off by one shows.
 var testKey = [4]byte{0x12, 0x9f, 0x6c, 0xe3}
 
+// wireKey is testKey as the decoder holds it.
+var wireKey = binary.LittleEndian.Uint32(testKey[:])
+
 // cut is a frame with anything about it that a test wants to be wrong.
 type cut struct {
 	fin      bool

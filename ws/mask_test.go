@@ -18,7 +18,7 @@ func TestMask(t *testing.T) {
 			for i := range n { // RFC 6455 section 5.3
 				want[i+1] ^= testKey[(int64(i)+off)%4]
 			}
-			mask(got[1:n+1], testKey, off)
+			mask(got[1:n+1], wireKey, off)
 			if !bytes.Equal(got, want) {
 				t.Fatalf("%d bytes at offset %d", n, off)
 			}
@@ -32,7 +32,7 @@ func BenchmarkMask(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.SetBytes(int64(n))
 			for b.Loop() {
-				mask(p, testKey, 0)
+				mask(p, wireKey, 0)
 			}
 		})
 	}

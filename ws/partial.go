@@ -15,7 +15,7 @@ type partial struct {
 	valid   int            // bytes of buf that are whole characters (text only)
 	missing int64          // bytes of the current frame's payload still to come
 	taken   int64          // bytes of it that came: the offset into its key
-	key     [4]byte
+	key     uint32
 	op      ws.OpCode
 	fin     bool // the current frame is the last
 	frames  int
@@ -37,13 +37,13 @@ func (m *partial) free() {
 
 // frame begins a frame of the message.
 func (m *partial) frame(h frameHeader, max *limits) error {
-	if h.Length > max.message-int64(m.buf.Len()) {
+	if h.length > max.message-int64(m.buf.Len()) {
 		return errTooBig
 	}
 	if m.frames++; m.frames > max.fragments {
 		return errTooManyFrames
 	}
-	m.missing, m.taken, m.key, m.fin = h.Length, 0, h.Mask, h.Fin
+	m.missing, m.taken, m.key, m.fin = h.length, 0, h.key, h.fin
 	return nil
 }
 

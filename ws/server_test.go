@@ -428,3 +428,26 @@ func (c *client) closeWrite() {
 		c.t.Fatal(err)
 	}
 }
+
+// TestHandshakeBehindOthers pipelines so many other requests before the
+// handshake that HTTP puts off parsing it until their answers have left. What
+// came behind it is answered all the same.
+func TestHandshakeBehindOthers(t *testing.T) {
+	c := connect(t, start(t, newRecorder()))
+	const others = 1000
+	plain := "GET /ws HTTP/1.1\r\nHost: example.com\r\n\r\n"
+	c.write(join([]byte(strings.Repeat(plain, others)+opening+"\r\n"), text("early")))
+	for i := range others {
+		resp := c.response()
+		if resp.StatusCode != 426 {
+			t.Fatal(i, resp.Status)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if resp := c.response(); resp.StatusCode != 101 {
+		t.Fatal(resp.Status)
+	}
+	c.want(ws.OpText, "early")
+}

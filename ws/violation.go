@@ -24,7 +24,6 @@ var (
 	errControlNotFin  = &violation{CodeProtocolError, "a fragmented control frame"}
 	errReservedBits   = &violation{CodeProtocolError, "reserved bits without an extension"}
 	errNotMasked      = &violation{CodeProtocolError, "a client's frame is not masked"}
-	errMasked         = &violation{CodeProtocolError, "a server's frame is masked"}
 	errNotContinued   = &violation{CodeProtocolError, "a new message inside a fragmented one"}
 	errNothingToAdd   = &violation{CodeProtocolError, "a continuation of nothing"}
 )
