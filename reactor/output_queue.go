@@ -58,8 +58,12 @@ func (q *outputQueue) free() {
 
 func (q *outputQueue) empty() bool { return q == nil || q.head == len(q.segments) }
 
-// appendBytes copies p behind what is queued.
+// appendBytes copies p behind what is queued. No segment is ever empty: writing it
+// would finish nothing.
 func (q *outputQueue) appendBytes(p []byte) {
+	if len(p) == 0 {
+		return
+	}
 	if n := len(q.segments); n > q.head {
 		tail := &q.segments[n-1]
 		if tail.store != nil && len(tail.store.B)+len(p) <= appendLimit {
