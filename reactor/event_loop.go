@@ -151,6 +151,7 @@ func (l *EventLoop) poll() ([]*Channel, error) {
 	}
 	clear(l.again)
 	l.again = l.again[:0]
+	l.pulse.rest()
 	if l.handedOut {
 		l.handedOut = false
 		runtime.Gosched()
@@ -163,7 +164,6 @@ func (l *EventLoop) poll() ([]*Channel, error) {
 	if l.hasPending.Load() {
 		timeout = 0
 	}
-	l.pulse.rest()
 	active, err := l.poller.Poll(timeout, active)
 	l.sleep.Store(loopAwake)
 	l.now = 0
