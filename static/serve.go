@@ -118,7 +118,9 @@ func (f *Files) serveFolder(c *http.Ctx, name []byte) error {
 
 // smallBody is the size up to which a body is read into memory and leaves in
 // the same write as its header; above it, sendfile(2) moves it without a copy.
-const smallBody = 16 << 10
+// In memory a request for 1 KiB costs 3 µs less and one for 4 KiB 2 µs less;
+// at 8 to 16 KiB the copies have eaten that up, at 64 KiB they cost 7 µs more.
+const smallBody = 8 << 10
 
 // workspace is the memory that one answer takes until the Ctx has copied it.
 type workspace struct {
