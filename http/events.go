@@ -60,24 +60,30 @@ func (c *conn) timeout() {
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
 	receiving := c.body != nil || c.has(receivingHead)
-	switch quiet := now - c.tcp.LastActive(); {
+	patience, expired := times.idle, c.finish
+	switch {
 	case c.has(paused) || !receiving && c.tcp.PendingOutput():
-		// What is due is an answer's progress.
-		if times.write > 0 && quiet >= times.write {
-			c.set(finished)
-			c.tcp.ForceClose()
-			return
-		}
-		c.tcp.SetDeadline(after(c.tcp.LastActive(), times.write))
+		patience, expired = times.write, c.cut
 	case receiving:
 		c.refuse(errTimeout)
-	case times.idle > 0 && quiet >= times.idle:
-		c.finish()
-	case times.idle > 0:
-		c.tcp.SetDeadline(min(c.tcp.LastActive()+times.idle, now+times.tick))
-	default:
-		c.rest()
+		return
 	}
+	next := after(now, times.tick)
+	if patience > 0 {
+		at := c.tcp.LastActive() + patience
+		if at <= now {
+			expired()
+			return
+		}
+		next = min(next, at) // the tick has to come as well: what is awaited may change before
+	}
+	c.tcp.SetDeadline(next)
+}
+
+// cut gives up on a client that takes nothing of its answer.
+func (c *conn) cut() {
+	c.set(finished)
+	c.tcp.ForceClose()
 }
 
 // drain is the Drain callback: the server shuts down. A request that has begun is answered first.

@@ -122,7 +122,7 @@ func everyWay(t *testing.T, lim Limits, in string, check func(t *testing.T, how 
 	b := []byte(in)
 	try("whole", 0, b)
 	try("byte by byte", 0, bytewise(b)...)
-	step := 1 + len(b)/600 // long inputs: 600 cuts will do
+	step := 1 + len(b)/200 // long inputs: 200 cuts will do
 	for i := 1; i < len(b); i += step {
 		try(fmt.Sprintf("cut at %d", i), 0, b[:i], b[i:])
 	}

@@ -151,11 +151,11 @@ func (s *Server) Start() error {
 	if s.Handler == nil {
 		return errors.New("http: start a server: no Handler")
 	}
-	if len(s.listeners) == 0 {
-		return errors.New("http: start a server: no address to listen on")
-	}
 	if !isText(s.Name) {
 		return fmt.Errorf("http: start a server: %w: Name %q", ErrBadHeader, s.Name)
+	}
+	if len(s.listeners) == 0 {
+		return errors.New("http: start a server: no address to listen on")
 	}
 	s.phase = serverStarted
 	if err := s.pool.Start(); err != nil {

@@ -375,11 +375,11 @@ func TestNetHTTPClient(t *testing.T) {
 	transport := &nethttp.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &nethttp.Client{Transport: transport, Timeout: patience}
-	big := strings.Repeat("0123456789abcdef", 3<<16)
+	big := strings.Repeat("0123456789abcdef", 1<<15)
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
-			for i := range 20 {
+			for i := range 8 {
 				var body io.Reader = strings.NewReader(big)
 				if i%2 == 0 {
 					body = io.MultiReader(body) // of unknown length: chunked
