@@ -185,8 +185,12 @@ func (p *EpollPoller) Rearm(ch *Channel) {
 	_ = epollCtl(p.fd, unix.EPOLL_CTL_MOD, int(ch.fd), &ev)
 }
 
-// Close implements Poller.
-func (p *EpollPoller) Close() error { return p.file.Close() }
+// Close implements Poller. Channels are forgotten, and so is the fd, whose number
+// may soon be another loop's: a channel that is removed later is just not there.
+func (p *EpollPoller) Close() error {
+	p.fd, p.slots = -1, nil
+	return p.file.Close()
+}
 
 func fromEpoll(bits uint32) Event {
 	var ev Event

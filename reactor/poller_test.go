@@ -431,3 +431,34 @@ func TestPollerChoice(t *testing.T) {
 		}
 	}
 }
+
+// An owner may remove its channel when the loop has ended: the number of the
+// closed epoll fd may be another's by then.
+func TestPollerAfterClose(t *testing.T) {
+	for _, kind := range []PollerKind{PollerEpoll, PollerPoll} {
+		p, err := newPoller(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch := bareChannel(eventFD(t, 0), 0)
+		update(t, p, ch, EventRead)
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		heir, err := NewEpollPoller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		update(t, heir, bareChannel(ch.FD(), 0), EventRead)
+		if err := p.RemoveChannel(ch); err != nil {
+			t.Errorf("%s: removing a channel after Close: %v", kind, err)
+		}
+		mustWrite(t, ch.FD(), []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		if got := pollNow(t, heir); len(got) != 1 {
+			t.Errorf("%s: the closed poller took a channel away from the next one", kind)
+		}
+		if err := heir.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

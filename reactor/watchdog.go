@@ -25,6 +25,7 @@ func (p *pulse) rest() { p.count.Store((p.count.Load() + 2) &^ 1) }
 type watchdog struct {
 	mu    sync.Mutex
 	loops map[*EventLoop]*watched
+	every time.Duration // how often the goroutine looks; 0: there is none
 	stop  chan struct{}
 }
 
@@ -42,32 +43,39 @@ func (w *watchdog) watch(l *EventLoop) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.loops[l] = &watched{since: time.Now()}
-	w.restartLocked()
+	w.adjustLocked()
 }
 
 func (w *watchdog) forget(l *EventLoop) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.loops, l)
-	w.restartLocked()
+	w.adjustLocked()
 }
 
-// restartLocked replaces the goroutine by one that wakes as often as the loops of
-// now need, or by none.
-func (w *watchdog) restartLocked() {
-	if w.stop != nil {
-		close(w.stop)
-		w.stop = nil
-	}
-	if len(w.loops) == 0 {
-		return
-	}
+// adjustLocked replaces the goroutine by one that wakes as often as the loops of
+// now need, or by none. Where that is as often as before it is left alone: loops
+// that come and go would keep it from ever looking.
+func (w *watchdog) adjustLocked() {
 	shortest := neverArmed
 	for l := range w.loops {
 		shortest = min(shortest, l.slow)
 	}
-	w.stop = make(chan struct{})
-	go w.run(max(shortest/watchesPerThreshold, time.Millisecond), w.stop)
+	every := max(shortest/watchesPerThreshold, time.Millisecond)
+	if len(w.loops) == 0 {
+		every = 0
+	}
+	if every == w.every {
+		return
+	}
+	if w.stop != nil {
+		close(w.stop)
+		w.stop = nil
+	}
+	if w.every = every; every > 0 {
+		w.stop = make(chan struct{})
+		go w.run(every, w.stop)
+	}
 }
 
 func (w *watchdog) run(every time.Duration, stop chan struct{}) {
@@ -136,7 +144,7 @@ func goroutineStack(id int64) string {
 }
 
 // callbackName is the function that the loop called: the outermost frame within
-// EventLoop.run that is not the reactor's own.
+// EventLoop.run, or EventLoop.finish, that is not the reactor's own.
 func callbackName(stack string) string {
 	var frames []string
 	for line := range strings.SplitSeq(stack, "\n") {
@@ -144,7 +152,7 @@ func callbackName(stack string) string {
 			continue
 		}
 		frame := line[:max(strings.LastIndexByte(line, '('), 0)]
-		if frame == reactorPrefix+"(*EventLoop).run" {
+		if frame == reactorPrefix+"(*EventLoop).run" || frame == reactorPrefix+"(*EventLoop).finish" {
 			break
 		}
 		frames = append(frames, frame)
