@@ -158,11 +158,13 @@ func (c *TcpConnection) flushInLoop() {
 	c.mu.Lock()
 	c.dirty = false
 	c.mu.Unlock()
-	c.takeOutput()
 	if c.channel.Writing() {
-		c.checkWaterMarks() // the kernel takes no more: HandleWrite goes on
+		// The kernel takes no more: HandleWrite goes on. Until then all that is
+		// sent is joined in out, however small the pieces are.
+		c.checkWaterMarks()
 		return
 	}
+	c.takeOutput()
 	c.writeInLoop()
 }
 
