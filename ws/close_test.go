@@ -111,7 +111,7 @@ func TestCloseUnanswered(t *testing.T) {
 		var group sync.WaitGroup
 		group.Go(func() { peer(c, stop) })
 		got := wait(t, "OnClose", rec.closed)
-		if took := time.Since(began); got.code != CodeAbnormal || took < 100*time.Millisecond {
+		if took := time.Since(began); got.code != CodeAbnormal || took < 90*time.Millisecond {
 			t.Errorf("%s: %v %q after %v", name, got.code, got.reason, took)
 		}
 		close(stop)

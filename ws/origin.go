@@ -22,7 +22,7 @@ func parseOriginPattern(s string) (originPattern, error) {
 	}
 	wildless := strings.Replace(s, "://*.", "://", 1)
 	scheme, host, ok := parseOrigin(wildless)
-	if !ok {
+	if !ok || strings.Contains(host, "*") {
 		return originPattern{}, fmt.Errorf("ws: %q is no origin: want scheme://host, scheme://*.host or *", s)
 	}
 	return originPattern{scheme: scheme, host: host, wild: wildless != s}, nil
