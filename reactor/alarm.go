@@ -41,9 +41,16 @@ func (a *alarm) next(c *TcpConnection) time.Duration {
 	return at
 }
 
-// lingerEnd is when patience with a peer ends after Shutdown. What it sends after
-// our FIN does not count as activity, so the time then stands still.
-func (c *TcpConnection) lingerEnd() time.Duration { return c.lastActive + c.shared.linger }
+// lingerEnd is when patience with a peer ends after Shutdown. Behind our FIN there
+// is nothing to wait for but the peer's own, so the time is shorter then; what the
+// peer still sends does not count as activity.
+func (c *TcpConnection) lingerEnd() time.Duration {
+	patience := c.shared.linger
+	if c.flags.any(finSent) {
+		patience = min(patience, maxFinWait)
+	}
+	return c.lastActive + patience
+}
 
 func earlier(a, b time.Duration) time.Duration {
 	if a == 0 || b < a {

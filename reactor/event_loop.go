@@ -117,6 +117,13 @@ func (l *EventLoop) Loop() error {
 	return err
 }
 
+// begun reports whether Loop was called; any goroutine.
+func (l *EventLoop) begun() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.started
+}
+
 func (l *EventLoop) run() error {
 	for {
 		active, err := l.poll()

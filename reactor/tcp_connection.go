@@ -115,9 +115,13 @@ type connShared struct {
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 }
 
-// DefaultLinger is how long after Shutdown a peer may take no output, and then
-// how long it may wait with its own FIN.
+// DefaultLinger is how long after Shutdown a peer may take no byte of the output
+// that is left.
 const DefaultLinger = 30 * time.Second
+
+// maxFinWait is how long a peer that has all output, and our FIN, may keep back
+// its own; a shorter linger time holds for this as well.
+const maxFinWait = 5 * time.Second
 
 // readBudget is how many reads one connection gets in one turn of the loop.
 const readBudget = 16
@@ -323,10 +327,22 @@ func (c *TcpConnection) endUnannounced() {
 	c.shared.gone(c)
 }
 
-// SetCallbacks replaces the connection's callbacks, for a change of protocol.
-// Called inside Message, the bytes that Message leaves are delivered to the new
-// one when it returns. Loop goroutine only.
-func (c *TcpConnection) SetCallbacks(cb *Callbacks) { c.cb = cb }
+// SetCallbacks replaces the connection's callbacks, for a change of protocol. Bytes
+// that the old ones leave in the input are delivered to the new Message: at once
+// when called inside Message, which returns first, else in the next round of
+// functors, unless reading is then paused. Loop goroutine only.
+func (c *TcpConnection) SetCallbacks(cb *Callbacks) {
+	c.cb = cb
+	if c.flags.any(delivering) || c.in.Len() == 0 {
+		return
+	}
+	// Refused only by a loop that has quit.
+	_ = c.Loop().QueueInLoop(func() {
+		if !c.flags.any(pausedByUser) && c.State() != Disconnected {
+			c.deliver()
+		}
+	})
+}
 
 // SetContext keeps v with the connection. Loop goroutine only.
 func (c *TcpConnection) SetContext(v any) { c.context = v }

@@ -309,8 +309,9 @@ func (c *TcpConnection) CloseWrite() { c.endOutput(finWanted) }
 // Shutdown closes the connection in good order: output is sent, then a FIN; what
 // the peer still sends is read and dropped, lest its answer be a reset that
 // destroys our last bytes (RFC 9112 section 9.6); the connection closes when the
-// peer's FIN has come. A peer that takes nothing for the linger time, or leaves
-// us without its FIN for as long, is closed with ErrLinger. No Message comes
+// peer's FIN has come. A peer that takes nothing for the linger time, or keeps its
+// FIN back for 5 seconds (or the linger time, if shorter), is closed with
+// ErrLinger. No Message comes
 // after it. Any goroutine.
 func (c *TcpConnection) Shutdown() { c.endOutput(finWanted | discarding) }
 

@@ -83,8 +83,8 @@ func (s *TcpServer) ConnectionCount() int { return int(s.count.Load()) }
 // Rejected is how many connections the bounds on their number have turned away.
 func (s *TcpServer) Rejected() uint64 { return s.rejected.Load() }
 
-// Start starts the server's own loops and accepts; it returns when it accepts.
-// The base loop must run. Errors: ErrServerClosed after Shutdown, ErrOnLoop on a
+// Start starts the server's own loops and accepts; it returns when it accepts, or,
+// when the base loop does not run yet, at once: it then accepts from Loop on. Errors: ErrServerClosed after Shutdown, ErrOnLoop on a
 // loop's goroutine, ErrLoopClosed, and those of starting loops.
 func (s *TcpServer) Start() error {
 	if s.base.IsInLoopThread() {
@@ -156,11 +156,24 @@ func (s *TcpServer) startAcceptors() error {
 		}
 		s.acceptors = append(s.acceptors, a)
 		listen.fd = -1
-		if err := onLoop(loop, a.Listen); err != nil {
+		if err := s.listen(a); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// listen has a accept. A base loop that does not run yet, as when its goroutine
+// calls Start and then Loop, is not waited for.
+func (s *TcpServer) listen(a *Acceptor) error {
+	if a.loop.begun() {
+		return onLoop(a.loop, a.Listen)
+	}
+	return a.loop.QueueInLoop(func() {
+		if err := a.Listen(); err != nil {
+			s.opts.logger.Error("listening fails", "address", s.addr.String(), "error", err)
+		}
+	})
 }
 
 // onLoop runs f on loop and waits for its error.

@@ -109,8 +109,8 @@ func WithWaterMarks(low, high, hard int) ServerOption {
 	return func(o *serverOptions) { o.marks = waterMarks{low, high, hard} }
 }
 
-// WithLinger sets how long Shutdown waits for a peer that takes no output, or
-// sends no FIN. Default: DefaultLinger.
+// WithLinger sets how long Shutdown waits for a peer that takes no output, and, up
+// to 5 seconds, for one that sends no FIN. Default: DefaultLinger.
 func WithLinger(d time.Duration) ServerOption { return func(o *serverOptions) { o.linger = d } }
 
 // WithLogger sets where the server reports. Default: its base loop's logger; nil
