@@ -46,8 +46,13 @@ func newExtraBuffer() *ExtraBuffer {
 	return &ExtraBuffer{bytebufferpool.ByteBuffer{B: make([]byte, extraSize)}}
 }
 
-// storage is the pool behind all Buffers and output queues of the process.
-var storage bytebufferpool.Pool
+// Input and output have a pool each, since their sizes differ: bytebufferpool
+// learns from what is given back how much to reserve.
+var inputStorage, outputStorage bytebufferpool.Pool
+
+// maxPooled is how large, in bytes, storage may be that goes back to a pool: a
+// few bytes of the next connection must not come to pin megabytes.
+const maxPooled = 256 << 10
 
 var poison atomic.Bool
 
@@ -58,11 +63,14 @@ const poisonByte = 0xDB
 // connection's bytes some day. It is meant for tests; any goroutine may call it.
 func PoisonBuffers(on bool) { poison.Store(on) }
 
-func release(bb *bytebufferpool.ByteBuffer) {
+// release gives storage back to the pool it is from.
+func release(pool *bytebufferpool.Pool, bb *bytebufferpool.ByteBuffer) {
 	if poison.Load() {
 		poisonFill(bb.B[:cap(bb.B)])
 	}
-	storage.Put(bb)
+	if cap(bb.B) <= maxPooled {
+		pool.Put(bb)
+	}
 }
 
 func poisonFill(p []byte) {
@@ -103,7 +111,7 @@ func (b *Buffer) RetrieveAll() {
 		}
 	default:
 		b.store.B = b.store.B[:b.writer] // the pool learns sizes from the length
-		release(b.store)
+		release(&inputStorage, b.store)
 	}
 	*b = Buffer{}
 }
@@ -193,7 +201,7 @@ func (b *Buffer) ensureWritable(n int) {
 
 // takeStorage gets storage for n bytes behind the prependable ones.
 func (b *Buffer) takeStorage(n int) {
-	b.store = storage.Get()
+	b.store = inputStorage.Get()
 	if cap(b.store.B) < CheapPrepend+n {
 		b.store.B = make([]byte, max(CheapPrepend+n, minStorage))
 	}

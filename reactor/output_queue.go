@@ -73,7 +73,7 @@ func (q *outputQueue) appendBytes(p []byte) {
 			return
 		}
 	}
-	store := storage.Get()
+	store := outputStorage.Get()
 	store.B = append(store.B, p...)
 	q.segments = append(q.segments, segment{mem: store.B, store: store})
 }
@@ -91,7 +91,7 @@ func (q *outputQueue) own() {
 	for i := q.head; i < len(q.segments); i++ {
 		s := &q.segments[i]
 		if s.file == nil && s.store == nil {
-			s.store = storage.Get()
+			s.store = outputStorage.Get()
 			s.store.B = append(s.store.B, s.mem...)
 			s.mem = s.store.B
 		}
@@ -125,7 +125,7 @@ func (s *segment) release() {
 		_ = s.file.Close()
 	}
 	if s.store != nil {
-		release(s.store)
+		release(&outputStorage, s.store)
 	}
 	*s = segment{}
 }

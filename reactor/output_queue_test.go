@@ -118,7 +118,9 @@ func TestOutputQueueShortWrites(t *testing.T) {
 
 func TestOutputQueueBudget(t *testing.T) {
 	near, far := socketPair(t)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
 			fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}}
 			if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
@@ -129,7 +131,7 @@ func TestOutputQueueBudget(t *testing.T) {
 			}
 		}
 	}()
-	defer unix.Shutdown(near, unix.SHUT_WR)
+	defer func() { unix.Shutdown(near, unix.SHUT_WR); await(t, ended) }()
 	q := new(outputQueue)
 	q.lend(make([]byte, 4*writeBudget))
 	for !q.empty() {
