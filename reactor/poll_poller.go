@@ -43,6 +43,9 @@ func (p *PollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel,
 		}
 		n--
 		p.channels[i].returned = fromPoll(p.fds[i].Revents)
+		if p.fds[i].Events == 0 {
+			p.mute(i)
+		}
 		active = append(active, p.channels[i])
 	}
 	return active, nil
@@ -63,11 +66,13 @@ func (p *PollPoller) UpdateChannel(ch *Channel) error {
 	if ch.Writing() {
 		fd.Events |= unix.POLLOUT
 	}
-	if fd.Events == 0 {
-		fd.Fd = -ch.fd - 1 // a negative fd is skipped: else POLLHUP would spin
-	}
 	return nil
 }
+
+// mute skips an fd until its next update. poll(2) reports errors and hang-ups even
+// of an fd on which nothing is awaited, which is right once, and would be a spin
+// after that.
+func (p *PollPoller) mute(i int) { p.fds[i].Fd = -p.channels[i].fd - 1 }
 
 // RemoveChannel implements Poller.
 func (p *PollPoller) RemoveChannel(ch *Channel) error {
