@@ -112,12 +112,6 @@ func (e *endpoint) open(tcp *reactor.TcpConnection, subprotocol string) {
 	if e.pingAfter > 0 {
 		tcp.SetDeadline(c.lastRead + e.pingAfter)
 	}
-	if tcp.Input().Len() > 0 {
-		// Inside Message the reactor delivers what came behind the handshake by
-		// itself, before this runs; it does not when HTTP had put off reading and
-		// came to the handshake later. Refused only by a loop that has quit.
-		_ = tcp.Loop().QueueInLoop(c.processInput)
-	}
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked(v)
