@@ -11,7 +11,7 @@ type EventLoopThread struct {
 	mu   sync.Mutex
 	loop *EventLoop
 	done chan struct{}
-	err  error
+	err  error // what Loop returned; set before done is closed
 }
 
 // NewEventLoopThread prepares a thread; StartLoop starts it.
@@ -45,15 +45,19 @@ func (t *EventLoopThread) StartLoop() (*EventLoop, error) {
 }
 
 // Stop makes the loop quit, waits until it has ended, and returns what Loop
-// returned. It must not be called on the loop's own goroutine, which would wait
-// for itself.
+// returned. On the loop's own goroutine, where it would wait for itself, it does
+// nothing and returns ErrOnLoop.
 func (t *EventLoopThread) Stop() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.loop == nil {
+	loop, done := t.loop, t.done
+	t.mu.Unlock()
+	switch {
+	case loop == nil:
 		return nil
+	case loop.IsInLoopThread():
+		return ErrOnLoop
 	}
-	t.loop.Quit()
-	<-t.done
+	loop.Quit()
+	<-done
 	return t.err
 }

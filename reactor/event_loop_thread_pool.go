@@ -38,7 +38,9 @@ func (p *EventLoopThreadPool) Start() error {
 		thread := NewEventLoopThread(opts...)
 		loop, err := thread.StartLoop()
 		if err != nil {
-			return errors.Join(fmt.Errorf("reactor: loop %d of %d: %w", i, p.n, err), p.Stop())
+			err = errors.Join(fmt.Errorf("reactor: loop %d of %d: %w", i, p.n, err), p.Stop())
+			p.loops = nil
+			return err
 		}
 		p.threads = append(p.threads, thread)
 		p.loops = append(p.loops, loop)
@@ -51,8 +53,13 @@ func (p *EventLoopThreadPool) Start() error {
 }
 
 // Stop makes the pool's own loops quit and waits until they have ended; the pool
-// cannot be started again. It must not be called on one of them.
+// cannot be started again. On one of them it does nothing and returns ErrOnLoop.
 func (p *EventLoopThreadPool) Stop() error {
+	for _, t := range p.threads {
+		if t.loop.IsInLoopThread() {
+			return ErrOnLoop
+		}
+	}
 	var errs []error
 	for _, t := range p.threads {
 		errs = append(errs, t.Stop())
