@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -37,7 +38,7 @@ func ParseInetAddress(s string) (InetAddress, error) {
 	if err != nil {
 		return InetAddress{}, fmt.Errorf("%w %q: want HOST:PORT, :PORT or unix:PATH", ErrBadAddress, s)
 	}
-	return InetAddress{addrPort: ap}, nil
+	return InetAddressFrom(ap), nil
 }
 
 func parseUnix(whole, path string) (InetAddress, error) {
@@ -69,11 +70,15 @@ func ResolveInetAddress(ctx context.Context, s string) (InetAddress, error) {
 	if err != nil {
 		return InetAddress{}, fmt.Errorf("%w %q: %w", ErrBadAddress, s, err)
 	}
-	return InetAddressFrom(netip.AddrPortFrom(addrs[0].Unmap(), uint16(port))), nil
+	return InetAddressFrom(netip.AddrPortFrom(addrs[0], uint16(port))), nil
 }
 
-// InetAddressFrom wraps an address of net/netip.
-func InetAddressFrom(ap netip.AddrPort) InetAddress { return InetAddress{addrPort: ap} }
+// InetAddressFrom wraps an address of net/netip. An IPv4 address that is mapped
+// into IPv6 becomes plain IPv4, as the addresses of connections are: a socket of
+// IPv6 only cannot be bound to it.
+func InetAddressFrom(ap netip.AddrPort) InetAddress {
+	return InetAddress{addrPort: netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())}
+}
 
 // UnixAddress is the address of a Unix socket; "@name" is in the abstract namespace.
 func UnixAddress(path string) InetAddress { return InetAddress{path: path, unix: true} }
@@ -110,9 +115,13 @@ func (a InetAddress) family() int {
 	}
 }
 
-// sockaddr converts a for bind(2) and connect(2). Error: a zone (fe80::1%eth0)
-// that names no interface.
+// sockaddr converts a for bind(2) and connect(2). Errors: ErrBadAddress for the
+// zero value, which would else mean every address, and for a zone that is no
+// interface.
 func (a InetAddress) sockaddr() (unix.Sockaddr, error) {
+	if !a.IsValid() {
+		return nil, fmt.Errorf("%w: the zero InetAddress", ErrBadAddress)
+	}
 	switch a.family() {
 	case unix.AF_UNIX:
 		return &unix.SockaddrUnix{Name: a.path}, nil
@@ -121,13 +130,35 @@ func (a InetAddress) sockaddr() (unix.Sockaddr, error) {
 	}
 	sa := &unix.SockaddrInet6{Port: int(a.addrPort.Port()), Addr: a.addrPort.Addr().As16()}
 	if zone := a.addrPort.Addr().Zone(); zone != "" {
-		iface, err := net.InterfaceByName(zone)
+		id, err := zoneID(zone)
 		if err != nil {
 			return nil, fmt.Errorf("%w %q: %w", ErrBadAddress, a.String(), err)
 		}
-		sa.ZoneId = uint32(iface.Index)
+		sa.ZoneId = id
 	}
 	return sa, nil
+}
+
+// zoneID is the number of an interface that is given by number, as withZone gives
+// it, or by name (RFC 4007 section 11.2).
+func zoneID(zone string) (uint32, error) {
+	if id, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(id), nil
+	}
+	iface, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(iface.Index), nil
+}
+
+// withZone keeps the zone of a link-local address, by number: to ask for its name
+// takes system calls.
+func withZone(addr netip.Addr, id uint32) netip.Addr {
+	if id == 0 {
+		return addr
+	}
+	return addr.WithZone(strconv.FormatUint(uint64(id), 10))
 }
 
 // fromSockaddr converts what getsockname(2) and getpeername(2) return.
@@ -136,8 +167,11 @@ func fromSockaddr(sa unix.Sockaddr) InetAddress {
 	case *unix.SockaddrInet4:
 		return InetAddressFrom(netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)))
 	case *unix.SockaddrInet6:
-		return InetAddressFrom(netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port)))
+		return InetAddressFrom(netip.AddrPortFrom(withZone(netip.AddrFrom16(sa.Addr), sa.ZoneId), uint16(sa.Port)))
 	case *unix.SockaddrUnix:
+		if sa.Name == "@" { // x/sys's word for an unnamed socket
+			return UnixAddress("")
+		}
 		return UnixAddress(sa.Name)
 	default:
 		return InetAddress{}
@@ -153,7 +187,7 @@ func fromRawSockaddr(raw *unix.RawSockaddrAny, size uint32) InetAddress {
 		return InetAddressFrom(netip.AddrPortFrom(netip.AddrFrom4(in.Addr), ntohs(in.Port)))
 	case unix.AF_INET6:
 		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(raw))
-		return InetAddressFrom(netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), ntohs(in.Port)))
+		return InetAddressFrom(netip.AddrPortFrom(withZone(netip.AddrFrom16(in.Addr), in.Scope_id), ntohs(in.Port)))
 	case unix.AF_UNIX:
 		return fromRawUnix((*unix.RawSockaddrUnix)(unsafe.Pointer(raw)), int(size))
 	default:
