@@ -31,18 +31,16 @@ func (c *conn) written() {
 		return
 	}
 	c.clear(paused)
+	c.tcp.StartRead() // ahead of what may stop it again; it delivers nothing before this returns
 	c.serve(c.tcp.Input())
-	if c.has(paused | finished) {
-		return
-	}
 	// The peer could not send while we did not read: its clocks start anew.
 	switch {
+	case c.has(paused | finished | detached):
 	case c.body != nil:
 		c.startBodyClock()
 	case c.has(receivingHead):
 		c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.header))
 	}
-	c.tcp.StartRead()
 }
 
 // peerClosed is the HalfClose callback. All that came before it has been served, because nothing is read while requests
