@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/valyala/bytebufferpool"
 	"golang.org/x/sys/unix"
 )
 
@@ -155,6 +156,18 @@ func TestPromise7EmptyBufferHoldsNoStorage(t *testing.T) {
 				t.Errorf("used again it holds %q", b.Peek())
 			}
 		})
+	}
+}
+
+// A large buffer's storage does not go back: a few bytes of the next connection
+// would pin all of it.
+func TestBufferLargeStorageIsNotPooled(t *testing.T) {
+	var pool bytebufferpool.Pool
+	for range 10 {
+		release(&pool, &bytebufferpool.ByteBuffer{B: make([]byte, maxPooled+1)})
+		if got := cap(pool.Get().B); got > maxPooled {
+			t.Fatalf("the pool gave out %d bytes of storage", got)
+		}
 	}
 }
 
