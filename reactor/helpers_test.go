@@ -50,6 +50,13 @@ type testServer struct {
 func serve(tb testing.TB, where string, cb *reactor.Callbacks, opts ...reactor.ServerOption) *testServer {
 	tb.Helper()
 	s := prepare(tb, where, cb, opts...)
+	s.start(tb)
+	return s
+}
+
+// start starts a server that prepare made, and stops it with the test.
+func (s *testServer) start(tb testing.TB) {
+	tb.Helper()
 	must(tb, s.Start())
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -59,11 +66,10 @@ func serve(tb testing.TB, where string, cb *reactor.Callbacks, opts ...reactor.S
 		}
 		s.guard.finish()
 	})
-	return s
 }
 
 // prepare makes a server that listens, and leaves starting and stopping it to the
-// caller.
+// caller, who may want to keep it where the callbacks find it first.
 func prepare(tb testing.TB, where string, cb *reactor.Callbacks, opts ...reactor.ServerOption) *testServer {
 	tb.Helper()
 	s := &testServer{loop: runLoop(tb), guard: &guard{tb: tb, seen: make(map[*reactor.TcpConnection]*watchedLife)}}
@@ -351,6 +357,14 @@ func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// check is must for a callback: ending the test there would take the loop with it.
+func check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Error(err)
 	}
 }
 

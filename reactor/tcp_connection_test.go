@@ -437,9 +437,8 @@ func TestConnectionKeepsContext(t *testing.T) {
 // leaves is the new one's at once, without a further byte from the peer.
 func TestConnectionSwitchesProtocol(t *testing.T) {
 	everywhere(t, func(t *testing.T, where string) {
-		var server *testServer
 		var upper *reactor.Callbacks
-		server = serve(t, where, &reactor.Callbacks{
+		server := prepare(t, where, &reactor.Callbacks{
 			Message: func(c *reactor.TcpConnection, in *reactor.Buffer) {
 				end := in.FindCRLF(0)
 				if end < 0 {
@@ -456,6 +455,7 @@ func TestConnectionSwitchesProtocol(t *testing.T) {
 				in.RetrieveAll()
 			},
 		})
+		server.start(t)
 		client := dial(t, server.Addr())
 		write(t, client, "upg")
 		turn(t, server.loop)

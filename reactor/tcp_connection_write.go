@@ -348,6 +348,7 @@ func (c *TcpConnection) sendFin() {
 			return
 		}
 		c.lastActive = c.Loop().Now()
+		c.alarm.arm(c) // for what is left to wait for, the time may be shorter
 	}
 	if c.flags.any(peerClosed) {
 		c.closeInLoop(nil)

@@ -48,7 +48,7 @@ func TestSendKeepsOrder(t *testing.T) {
 		send := func(i int) {
 			piece := noise(sizes[i%len(sizes)], uint64(i))
 			want = append(want, piece...)
-			must(t, c.Send(piece))
+			check(t, c.Send(piece))
 			if i == 400 {
 				close(finished)
 			} else {
@@ -88,7 +88,7 @@ func TestSendKeepsOrder(t *testing.T) {
 		for sender := range senders {
 			wg.Go(func() {
 				for i := range each {
-					must(t, c.SendV([]byte{byte(sender)}, binary.BigEndian.AppendUint32(nil, uint32(i))))
+					check(t, c.SendV([]byte{byte(sender)}, binary.BigEndian.AppendUint32(nil, uint32(i))))
 				}
 			})
 		}
@@ -120,7 +120,7 @@ func TestSendMixed(t *testing.T) {
 				server := serve(t, where, &reactor.Callbacks{Connection: life.connection})
 				client := dialNarrow(t, server.Addr())
 				c := receive(t, life.up, "the connection")
-				inLoop(t, c.Loop(), func() { must(t, c.Socket().SetSendBuffer(1)) })
+				inLoop(t, c.Loop(), func() { check(t, c.Socket().SetSendBuffer(1)) })
 				content := noise(70_000, 4)
 				random := rand.New(rand.NewPCG(5, 6))
 				var want []byte
@@ -146,7 +146,7 @@ func TestSendMixed(t *testing.T) {
 				}
 				send := func() {
 					for _, step := range plan {
-						must(t, step())
+						check(t, step())
 					}
 					c.Shutdown()
 				}
@@ -214,9 +214,9 @@ func TestSendSmallestBuffer(t *testing.T) {
 					server := serve(t, where, &reactor.Callbacks{Connection: life.connection})
 					client := dialNarrow(t, server.Addr())
 					c := receive(t, life.up, "the connection")
-					inLoop(t, c.Loop(), func() { must(t, c.Socket().SetSendBuffer(1)) })
+					inLoop(t, c.Loop(), func() { check(t, c.Socket().SetSendBuffer(1)) })
 					if onTheLoop {
-						inLoop(t, c.Loop(), func() { must(t, tc.send(t, c)) })
+						inLoop(t, c.Loop(), func() { check(t, tc.send(t, c)) })
 					} else {
 						must(t, tc.send(t, c))
 					}
@@ -240,7 +240,7 @@ func TestSendCopies(t *testing.T) {
 		c := receive(t, life.up, "the connection")
 		want := noise(size, 8)
 		p := bytes.Clone(want)
-		inLoop(t, c.Loop(), func() { must(t, c.SendV(p[:size/2], p[size/2:])); clear(p) })
+		inLoop(t, c.Loop(), func() { check(t, c.SendV(p[:size/2], p[size/2:])); clear(p) })
 		c.Shutdown()
 		expectEnd(t, client, want)
 	}
@@ -253,10 +253,10 @@ func TestSendNothing(t *testing.T) {
 	client := dial(t, server.Addr())
 	c := receive(t, life.up, "the connection")
 	nothing := func() {
-		must(t, c.Send(nil))
-		must(t, c.SendString(""))
-		must(t, c.SendV())
-		must(t, c.SendV(nil, []byte{}))
+		check(t, c.Send(nil))
+		check(t, c.SendString(""))
+		check(t, c.SendV())
+		check(t, c.SendV(nil, []byte{}))
 	}
 	nothing()
 	turn(t, c.Loop())
