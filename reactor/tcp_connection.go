@@ -150,10 +150,11 @@ func (c *TcpConnection) establishInLoop() {
 }
 
 // HandleRead implements EventHandler: read, deliver, and again while the kernel
-// has more, within the budget.
+// has more, within the budget. Output above the high-water mark is flushed first,
+// and then either is below it, or pauses reading.
 func (c *TcpConnection) HandleRead() {
 	for range readBudget {
-		if !c.channel.Reading() {
+		if !c.channel.Reading() || c.OutputBytes() > c.shared.marks.high {
 			return
 		}
 		n, short, err := c.in.ReadFD(c.channel.FD(), c.Loop().extra)
