@@ -162,7 +162,7 @@ func (c *conn) refuse(err error) bool {
 		e = errRequestLine
 	}
 	w := c.worker
-	w.logRefusal(c.tcp, e)
+	w.reportRefusal(c.tcp, e)
 	w.head.reset()
 	w.ctx.begin(c, nil, &w.head, nil)
 	w.ctx.close = true

@@ -256,7 +256,7 @@ func TestConnectionIsSmall(t *testing.T) {
 
 // A plaintext request, from its bytes to those of its answer, allocates nothing on the server's side, pipelined or not.
 func TestInlineRequestDoesNotAllocate(t *testing.T) {
-	if raceDetector {
+	if underRace() {
 		t.Skip("the race detector allocates")
 	}
 	addr := serve(t, &Server{Loops: 1, Handler: func(c *Ctx) error { return c.Text(200, "Hello, World!") }})

@@ -33,6 +33,29 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Fail answers for err as the server does for an error that a handler returns: by its code when it is or wraps an *Error,
+// else by 500; what only the operator should read goes to the log, and an error after the answer goes there alone.
+// Middleware that wants to see the answer calls it, and returns nil in place of err.
+func (c *Ctx) Fail(err error) {
+	c.live()
+	w := c.conn.worker
+	e, known := errors.AsType[*Error](err)
+	if known && (e.Code < 400 || e.Code > 599) {
+		known = false
+	}
+	if c.written || !known || e.Code >= 500 && e.Err != nil {
+		w.server.logger().Error("http: a handler failed", "error", err, "method", c.head.method, "path", string(c.path),
+			"remote", c.conn.tcp.PeerAddr().String())
+	}
+	switch {
+	case c.written:
+	case known:
+		w.writeError(c, e.Code, e.Detail)
+	default:
+		w.writeError(c, 500, "")
+	}
+}
+
 // Errors of the methods of Ctx and Server, for errors.Is.
 var (
 	// ErrBadHeader: a field name that is no token, a value with CR, LF, NUL or another control byte, or a field that

@@ -58,7 +58,7 @@ func (c *conn) timeout() {
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
 	receiving := c.body != nil || c.has(receivingHead)
-	patience, expired := times.idle, c.finish
+	patience, expired := times.idle, c.cut
 	switch {
 	case c.has(paused) || !receiving && c.tcp.PendingOutput():
 		patience, expired = times.write, c.cut
@@ -78,7 +78,8 @@ func (c *conn) timeout() {
 	c.tcp.SetDeadline(next)
 }
 
-// cut gives up on a client that takes nothing of its answer.
+// cut closes a connection that waits for a request, or whose client takes nothing of its answer. Nothing is on its way to
+// the client that lingering could save.
 func (c *conn) cut() {
 	c.set(finished)
 	c.tcp.ForceClose()
@@ -89,9 +90,12 @@ func (c *conn) drain() {
 	if c.has(finished | detached) {
 		return
 	}
-	if c.body == nil && !c.has(receivingHead|paused) {
+	switch {
+	case c.body != nil || c.has(receivingHead|paused):
+		c.set(draining)
+	case c.tcp.PendingOutput():
 		c.finish()
-		return
+	default:
+		c.cut()
 	}
-	c.set(draining)
 }

@@ -45,6 +45,10 @@ type Server struct {
 	// Logger hears of handlers that panic or fail (Error), of what the reactor reports, and of requests that were refused
 	// (Debug). Default slog.Default().
 	Logger *slog.Logger
+	// Refused hears of each request that was answered by an error, and its connection closed, before a handler could see
+	// it: what cannot be parsed, passes a limit, or does not come in time. It runs on the connection's loop, so it must not
+	// block. nil: nobody does.
+	Refused func(remote reactor.InetAddress, e *Error)
 	// Name is the value of the Server header line. Default "carillon"; "-" sends none.
 	Name string
 

@@ -56,6 +56,23 @@ func TestShutdownFinishesRequests(t *testing.T) {
 	}
 }
 
+// A client that keeps its idle connection open, whatever the server does, does not hold Shutdown up.
+func TestShutdownDoesNotWaitForTheIdle(t *testing.T) {
+	s := &Server{Handler: echo, WriteTimeout: time.Hour}
+	addr := serve(t, s)
+	idle, used := dial(t, addr), dial(t, addr)
+	send(t, used, goodRequest)
+	answer(t, bufio.NewReader(used), "GET")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	start := time.Now()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	closes(t, idle)
+	closes(t, used)
+}
+
 // A request that never becomes whole, and a handler that never returns, do not keep Shutdown for ever.
 func TestShutdownEnds(t *testing.T) {
 	release, running := make(chan struct{}), make(chan struct{})

@@ -2,9 +2,9 @@ package http
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -47,10 +47,10 @@ func (w *worker) handle() {
 			w.writeError(c, 500, "")
 		}
 	case err != nil:
-		w.fail(c, err)
+		c.Fail(err)
 	case !c.written:
 		if err := c.NoContent(c.status); err != nil {
-			w.fail(c, err)
+			c.Fail(err)
 		}
 	case c.status == 101 && c.upgrade == nil:
 		w.server.logger().Error("http: a handler wrote 101 and did not Upgrade", "path", c.Path())
@@ -70,31 +70,12 @@ func (w *worker) call(c *Ctx) (err error, panicked bool) {
 	return w.server.Handler(c), false
 }
 
-// fail answers for an error that a handler returned. What only the operator should read goes to the log.
-func (w *worker) fail(c *Ctx, err error) {
-	e, known := errors.AsType[*Error](err)
-	if known && (e.Code < 400 || e.Code > 599) {
-		known = false
-	}
-	if c.written || !known || e.Code >= 500 && e.Err != nil {
-		w.server.logger().Error("http: a handler failed", "error", err, "method", c.head.method, "path", string(c.path),
-			"remote", c.conn.tcp.PeerAddr().String())
-	}
-	switch {
-	case c.written:
-	case known:
-		w.writeError(c, e.Code, e.Detail)
-	default:
-		w.writeError(c, 500, "")
-	}
-}
-
 // writeError answers by one line of text. Header lines that the handler has set stay, such as Allow, Retry-After or those
 // of CORS, but for those that described the body it meant to send.
 func (w *worker) writeError(c *Ctx, code int, detail string) {
 	c.deleteRepresentation()
 	text := statusLines[code-100][len("HTTP/1.1 "):]
-	text = text[:len(text)-len("\r\n")]
+	text = strings.TrimRight(text, " \r\n") // a code without a reason phrase ends in a blank
 	if detail != "" {
 		text += ": " + detail
 	}
@@ -103,8 +84,11 @@ func (w *worker) writeError(c *Ctx, code int, detail string) {
 	}
 }
 
-// logRefusal notes what clients do wrong, for whoever looks for it.
-func (w *worker) logRefusal(tcp *reactor.TcpConnection, e *Error) {
+// reportRefusal notes what clients do wrong, for whoever looks for it.
+func (w *worker) reportRefusal(tcp *reactor.TcpConnection, e *Error) {
+	if w.server.Refused != nil {
+		w.server.Refused(tcp.PeerAddr(), e)
+	}
 	ctx, logger := context.Background(), w.server.logger()
 	if !logger.Enabled(ctx, slog.LevelDebug) {
 		return

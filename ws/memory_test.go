@@ -10,7 +10,7 @@ import (
 // TestEchoAllocates echoes 125 bytes over a socket: nothing may be allocated, on
 // either side. AllocsPerRun counts those of the whole process.
 func TestEchoAllocates(t *testing.T) {
-	if raceEnabled {
+	if underRace() {
 		t.Skip("under the race detector sync.Pool forgets at random")
 	}
 	c := dial(t, start(t, echo{}))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/middleware"
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // logFormat is the value of --log.
@@ -62,6 +63,14 @@ func (l *accessLog) wrap(h http.Handler) http.Handler {
 		return h
 	}
 	return middleware.Log(l.logger)(h)
+}
+
+// refused logs requests that no handler sees.
+func (l *accessLog) refused() func(reactor.InetAddress, *http.Error) {
+	if !l.requests {
+		return nil
+	}
+	return middleware.LogRefused(l.logger)
 }
 
 // close writes what is pending. A stderr that nobody reads must not keep the

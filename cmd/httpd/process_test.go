@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		binary = filepath.Join(dir, "httpd")
 		// The detector's pause at every exit would be most of what the tests take.
 		os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-		args := slices.Concat([]string{"build", "-buildvcs=false"}, raceFlags, []string{"-o", binary, "."})
+		args := []string{"build", "-buildvcs=false", "-race=" + strconv.FormatBool(underRace()), "-o", binary, "."}
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 			panic("go build: " + err.Error() + "\n" + string(out))
 		}

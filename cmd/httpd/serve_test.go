@@ -97,6 +97,7 @@ func TestServesAFolder(t *testing.T) {
 		}
 	}
 	p.stderr.await(t, " GET / 200 8B ")
+	p.stderr.await(t, " GET /nowhere 404 14B ")
 	p.stderr.await(t, " GET /deep/er/picture.png 200 300000B ")
 	p.stderr.await(t, " GET /nowhere 404 ")
 }

@@ -54,7 +54,7 @@ func (s *service) run(cmd *cobra.Command, what string, handler func(*http.Server
 	access := newAccessLog(s.log, cmd.ErrOrStderr())
 	defer access.close()
 
-	server := &http.Server{Logger: access.logger, Loops: runtime.GOMAXPROCS(0)}
+	server := &http.Server{Logger: access.logger, Loops: runtime.GOMAXPROCS(0), Refused: access.refused()}
 	server.Handler = access.wrap(handler(server))
 	bound, err := s.listenAll(cmd.Context(), server)
 	if err != nil {

@@ -4,11 +4,11 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // What Log's records are made of, and [LineHandler] knows them by.
@@ -20,6 +20,7 @@ const (
 	keyStatus      = "status"
 	keyBytes       = "bytes"
 	keyDuration    = "duration"
+	keyReason      = "reason"
 )
 
 func isRequestKey(key string) bool {
@@ -37,9 +38,12 @@ func isRequestKey(key string) bool {
 //	remote    the peer's address, as of the connection: no header is believed
 //	method
 //	target    as it came in the request line
-//	status    of the answer, also of one that the server makes from an error
-//	bytes     of the body that the handler handed over for sending
+//	status    of the answer
+//	bytes     of the body that was handed over for sending
 //	duration  that the handler took; a body may still be on its way after it
+//
+// An error of the handler is answered here, by Ctx.Fail, so that its answer can be
+// logged; middleware around Log gets nil in its place.
 //
 // In method and target every byte but visible ASCII is percent-encoded, so that
 // no log handler gets to see a control byte from a client.
@@ -49,14 +53,16 @@ func isRequestKey(key string) bool {
 func Log(l *slog.Logger) http.Middleware {
 	handler := l.Handler()
 	return func(next http.Handler) http.Handler {
-		return func(c *http.Ctx) (err error) {
+		return func(c *http.Ctx) error {
 			start, status := time.Now(), 500
 			// Deferred, so that a handler that panics has its line too. The panic
 			// goes on, with its stack, to the server, which answers 500.
 			defer func() { logRequest(handler, c, status, start) }()
-			err = next(c)
-			status = statusOf(c, err)
-			return err
+			if err := next(c); err != nil {
+				c.Fail(err)
+			}
+			status = c.StatusCode()
+			return nil
 		}
 	}
 }
@@ -84,18 +90,20 @@ func logRequest(handler slog.Handler, c *http.Ctx, status int, start time.Time) 
 	_ = handler.Handle(ctx, record)
 }
 
-// statusOf is the status with which the client hears of the request: an error is
-// answered by the server after all middleware, unless the handler had answered
-// before it failed.
-func statusOf(c *http.Ctx, err error) int {
-	if err == nil || c.Written() {
-		return c.StatusCode()
+// LogRefused makes an http.Server's Refused of l: one record for each request that
+// was refused before a handler saw it, in the form of those of [Log]. Method and
+// target are "-", since nothing of such a request is believed; reason says what was
+// wrong.
+func LogRefused(l *slog.Logger) func(remote reactor.InetAddress, e *http.Error) {
+	return func(remote reactor.InetAddress, e *http.Error) {
+		l.LogAttrs(context.Background(), slog.LevelInfo, requestMessage,
+			slog.String(keyRemote, remote.String()),
+			slog.String(keyMethod, "-"),
+			slog.String(keyTarget, "-"),
+			slog.Int(keyStatus, e.Status()),
+			slog.String(keyReason, e.Detail),
+		)
 	}
-	var e *http.Error
-	if errors.As(err, &e) {
-		return e.Status()
-	}
-	return 500
 }
 
 // visible percent-encodes every byte of s that is not visible ASCII.

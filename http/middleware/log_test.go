@@ -15,6 +15,7 @@ import (
 
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/middleware"
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // records is a slog.Handler that hands each record to the test.
@@ -40,7 +41,11 @@ func (r *records) Handle(_ context.Context, record slog.Record) error {
 // serve starts a server on a loopback port and returns its address.
 func serve(t testing.TB, h http.Handler) string {
 	t.Helper()
-	server := &http.Server{Handler: h, Logger: slog.New(slog.DiscardHandler)}
+	return start(t, &http.Server{Handler: h, Logger: slog.New(slog.DiscardHandler)})
+}
+
+func start(t testing.TB, server *http.Server) string {
+	t.Helper()
 	addr, err := server.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -98,17 +103,17 @@ func TestLogRecords(t *testing.T) {
 		request string
 		target  string
 		status  int64
-		bytes   int64 // -1: not looked at
+		bytes   int64
 		level   string
 	}{
 		{"GET /text?q=1", "/text?q=1", 201, 5, "INFO"},
 		{"HEAD /text", "/text", 201, 0, "INFO"},
 		{"POST /nothing", "/nothing", 204, 0, "INFO"},
 		{"GET /silent", "/silent", 200, 0, "INFO"},
-		{"GET /error", "/error", 418, -1, "INFO"},
-		{"GET /plain", "/plain", 500, -1, "ERROR"},
+		{"GET /error", "/error", 418, int64(len("418: short and stout\n")), "INFO"},
+		{"GET /plain", "/plain", 500, int64(len("500 Internal Server Error\n")), "ERROR"},
 		{"GET /late", "/late", 200, 4, "INFO"},
-		{"GET /panic", "/panic", 500, -1, "ERROR"},
+		{"GET /panic", "/panic", 500, 0, "ERROR"},
 		{"GET /%1b%0a", "/%1b%0a", 204, 0, "INFO"},
 	}
 	for i, tt := range tests {
@@ -128,7 +133,7 @@ func TestLogRecords(t *testing.T) {
 					t.Errorf("%s is %q, want %q", key, got[key], want)
 				}
 			}
-			if tt.bytes >= 0 && got["bytes"].Int64() != tt.bytes {
+			if got["bytes"].Int64() != tt.bytes {
 				t.Errorf("bytes is %v, want %d", got["bytes"], tt.bytes)
 			}
 			if host, _, err := net.SplitHostPort(got["remote"].String()); err != nil || host != "127.0.0.1" {
@@ -196,5 +201,36 @@ func BenchmarkLog(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A request that no handler sees has its record, without a word of its own.
+func TestLogRefused(t *testing.T) {
+	log := &records{}
+	refused := make(chan struct{}, 1)
+	server := &http.Server{
+		Handler: func(c *http.Ctx) error { return c.NoContent(204) },
+		Logger:  slog.New(slog.DiscardHandler),
+		Refused: func(remote reactor.InetAddress, e *http.Error) {
+			middleware.LogRefused(slog.New(log))(remote, e)
+			refused <- struct{}{}
+		},
+	}
+	addr := start(t, server)
+	roundTrip(t, addr, "GET\x1b /")
+	<-refused
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if len(log.list) != 1 {
+		t.Fatalf("%d records", len(log.list))
+	}
+	got := log.list[0]
+	for key, want := range map[string]string{"msg": "request", "level": "INFO", "method": "-", "target": "-", "status": "400"} {
+		if got[key].String() != want {
+			t.Errorf("%s is %v, want %s", key, got[key], want)
+		}
+	}
+	if got["reason"].String() == "" {
+		t.Error("no reason")
 	}
 }
