@@ -119,7 +119,7 @@ func setUpListener(s Socket, addr InetAddress, o listenOptions) error {
 }
 
 // bindUnix binds to a path. A socket that a dead server left there is replaced;
-// one that answers is not.
+// one that answers is not, nor is anything else that has the name.
 func bindUnix(s Socket, addr InetAddress) error {
 	err := s.Bind(addr)
 	if !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(addr.Path(), "@") {
@@ -131,6 +131,10 @@ func bindUnix(s Socket, addr InetAddress) error {
 	}
 	defer probe.Close()
 	if !errors.Is(probe.Connect(addr), unix.ECONNREFUSED) {
+		return err
+	}
+	// A file or a folder refuses connections as well.
+	if info, statErr := os.Lstat(addr.Path()); statErr != nil || info.Mode().Type() != os.ModeSocket {
 		return err
 	}
 	if removeErr := os.Remove(addr.Path()); removeErr != nil {
