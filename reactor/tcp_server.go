@@ -37,6 +37,7 @@ type TcpServer struct {
 	nextID   atomic.Uint64
 	count    atomic.Int64
 	rejected atomic.Uint64
+	refusing atomic.Bool // a listener could not be closed yet
 }
 
 type serverPhase uint8
@@ -108,7 +109,7 @@ func (s *TcpServer) Start() error {
 	}
 	s.shareWithLoops()
 	if err := s.startAcceptors(); err != nil {
-		return errors.Join(err, s.closeAcceptors(), s.stopPool())
+		return errors.Join(err, s.closeAcceptors(context.Background()), s.stopPool())
 	}
 	s.setPhase(serverRunning)
 	return nil
@@ -203,6 +204,9 @@ func (s *TcpServer) accepted(loop *EventLoop, fd int, peer InetAddress) {
 
 // admit counts a connection, or turns it away.
 func (s *TcpServer) admit(peer InetAddress) bool {
+	if s.refusing.Load() {
+		return false
+	}
 	if n := s.count.Add(1); s.opts.maxConns > 0 && n > int64(s.opts.maxConns) {
 		s.count.Add(-1)
 		s.rejected.Add(1)
@@ -263,11 +267,9 @@ func (s *TcpServer) Shutdown(ctx context.Context) error {
 	if s.onOwnLoop() {
 		return ErrOnLoop
 	}
-	errs, first := s.stopAccepting()
+	errs, first := s.stopAccepting(ctx)
 	s.signalEmpty()
-	select {
-	case <-s.empty:
-	case <-ctx.Done():
+	if !cameInTime(ctx, s.empty) {
 		errs = append(errs, ctx.Err())
 		s.eachConnection(func(c *TcpConnection) { c.closeInLoop(ctx.Err()) })
 		waitUpTo(shutdownGrace, s.empty)
@@ -280,14 +282,14 @@ func (s *TcpServer) Shutdown(ctx context.Context) error {
 
 // stopAccepting closes the listeners and has the connections drain. first is
 // whether this call, rather than an earlier one, ended the server.
-func (s *TcpServer) stopAccepting() (errs []error, first bool) {
+func (s *TcpServer) stopAccepting(ctx context.Context) (errs []error, first bool) {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
 	before := s.currentPhase()
 	if before == serverClosing {
 		return nil, false
 	}
-	errs = append(errs, s.closePending(), s.closeAcceptors())
+	errs = append(errs, s.closePending(), s.closeAcceptors(ctx))
 	s.setPhase(serverClosing)
 	s.eachConnection(drain)
 	return errs, before == serverRunning
@@ -304,10 +306,13 @@ func (s *TcpServer) onOwnLoop() bool {
 	return s.base.IsInLoopThread()
 }
 
+// drain asks a connection to finish, unless it is at its end already.
 func drain(c *TcpConnection) {
-	if c.cb.Drain != nil {
+	switch {
+	case !c.Connected():
+	case c.cb.Drain != nil:
 		c.cb.Drain(c)
-	} else {
+	default:
 		c.Shutdown()
 	}
 }
@@ -339,18 +344,34 @@ func (s *TcpServer) closePending() error {
 }
 
 // closeAcceptors closes the listeners, each on its loop: afterwards every
-// connection that was accepted is known to its loop, or queued to be.
-func (s *TcpServer) closeAcceptors() error {
-	var errs []error
+// connection that was accepted is known to its loop, or queued to be. A loop that a
+// callback holds is waited for until ctx has ended and the grace is over; it closes
+// its listener when the callback returns, and admits nobody until then.
+func (s *TcpServer) closeAcceptors(ctx context.Context) error {
+	results := make(chan error, len(s.acceptors))
 	for _, a := range s.acceptors {
-		if err := onLoop(a.loop, a.Close); errors.Is(err, ErrLoopClosed) {
-			errs = append(errs, a.Close())
-		} else {
-			errs = append(errs, err)
+		if a.loop.QueueInLoop(func() { results <- a.Close() }) != nil {
+			results <- a.Close()
 		}
 	}
+	var errs []error
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for range cap(results) {
+			errs = append(errs, <-results)
+		}
+	}()
 	s.acceptors = nil
+	if !cameInTime(ctx, closed) && !waitUpTo(shutdownGrace, closed) {
+		s.refusing.Store(true)
+		return s.heldError()
+	}
 	return errors.Join(errs...)
+}
+
+func (s *TcpServer) heldError() error {
+	return fmt.Errorf("reactor: %w: a loop of %q is held by a callback", context.DeadlineExceeded, s.opts.name)
 }
 
 // stopPool stops the server's own loops, without waiting longer than the grace
@@ -366,9 +387,20 @@ func (s *TcpServer) stopPool() error {
 		err = s.pool.Stop()
 	}()
 	if !waitUpTo(shutdownGrace, stopped) {
-		return fmt.Errorf("reactor: %w: a loop of %q is held by a callback", context.DeadlineExceeded, s.opts.name)
+		return s.heldError()
 	}
 	return err
+}
+
+// cameInTime waits for done, and reports whether it came before ctx had ended. When
+// both have, done counts.
+func cameInTime(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return waitUpTo(0, done)
+	}
 }
 
 // waitUpTo waits for done, and reports whether it came within d.
@@ -379,6 +411,11 @@ func waitUpTo(d time.Duration, done <-chan struct{}) bool {
 	case <-done:
 		return true
 	case <-timer.C:
+	}
+	select {
+	case <-done:
+		return true
+	default:
 		return false
 	}
 }

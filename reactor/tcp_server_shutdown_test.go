@@ -1,0 +1,198 @@
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+func TestShutdownBeforeStart(t *testing.T) {
+	everywhere(t, func(t *testing.T, where string) {
+		server := prepare(t, where, &reactor.Callbacks{})
+		must(t, server.Shutdown(t.Context()))
+		must(t, server.Shutdown(t.Context()))
+		wantError(t, server.Start(), reactor.ErrServerClosed)
+		if conn, err := net.Dial(network(server.Addr()), target(server.Addr())); err == nil {
+			conn.Close()
+			t.Error("the listener is still open")
+		}
+	})
+}
+
+func TestShutdownOnLoop(t *testing.T) {
+	result := make(chan error, 1)
+	var server *testServer
+	server = prepare(t, onTCP4, &reactor.Callbacks{
+		Message: func(*reactor.TcpConnection, *reactor.Buffer) { result <- server.Shutdown(context.Background()) },
+	}, reactor.WithThreads(1))
+	server.start(t)
+	client := dial(t, server.Addr())
+	write(t, client, "x")
+	wantError(t, receive(t, result, "Shutdown returns"), reactor.ErrOnLoop)
+	inLoop(t, server.loop, func() { wantError(t, server.Shutdown(t.Context()), reactor.ErrOnLoop) })
+}
+
+// TestServerShutdownDrains: output that waits is sent, and a Drain callback may
+// finish what was begun; new connections are refused meanwhile.
+func TestServerShutdownDrains(t *testing.T) {
+	everywhere(t, func(t *testing.T, where string) {
+		for _, withCallback := range []bool{true, false} {
+			last := noise(4<<20, 14)
+			life := newEnds()
+			draining := make(chan *reactor.TcpConnection, 10)
+			cb := &reactor.Callbacks{Connection: life.connection, Message: echo}
+			if withCallback {
+				cb.Drain = func(c *reactor.TcpConnection) { draining <- c }
+			}
+			server := prepare(t, where, cb, reactor.WithThreads(2))
+			must(t, server.Start())
+			client := dial(t, server.Addr())
+			c := receive(t, life.up, "a connection")
+			idle := dial(t, server.Addr())
+			receive(t, life.up, "a connection")
+			must(t, c.Send(last[:len(last)-4]))
+			ended := make(chan error, 1)
+			go func() { ended <- server.Shutdown(t.Context()) }()
+			if withCallback {
+				for range 2 {
+					c := receive(t, draining, "Drain")
+					go func() { _ = c.Send(last[len(last)-4:]); c.Shutdown() }()
+				}
+				expect(t, idle, string(last[len(last)-4:]))
+				expectEnd(t, idle, nil)
+				idle.Close()
+				expectEnd(t, client, last)
+			} else {
+				expectEnd(t, idle, nil)
+				idle.Close()
+				expectEnd(t, client, last[:len(last)-4])
+			}
+			if conn, err := net.Dial(network(server.Addr()), target(server.Addr())); err == nil {
+				conn.Close()
+				t.Error("a server that shuts down accepts")
+			}
+			if len(ended) != 0 {
+				t.Error("Shutdown has returned while a connection is left")
+			}
+			client.Close()
+			must(t, receive(t, ended, "Shutdown returns"))
+			server.guard.finish()
+			if n := server.ConnectionCount(); n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
+		}
+	})
+}
+
+// TestServerShutdownForces: when the context ends, so do the connections.
+func TestServerShutdownForces(t *testing.T) {
+	life := newEnds()
+	drained := make(chan struct{}, 1)
+	server := prepare(t, onTCP4, &reactor.Callbacks{
+		Connection: life.connection,
+		Drain:      func(*reactor.TcpConnection) { drained <- struct{}{} }, // and nothing more
+	}, reactor.WithThreads(1))
+	must(t, server.Start())
+	client := dial(t, server.Addr())
+	receive(t, life.up, "a connection")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	for range 2 { // a second call waits like the first
+		go func() { ended <- server.Shutdown(ctx) }()
+	}
+	receive(t, drained, "Drain")
+	cancel()
+	wantError(t, receive(t, ended, "Shutdown returns"), context.Canceled)
+	wantError(t, receive(t, ended, "the other returns"), context.Canceled)
+	wantError(t, receive(t, life.down, "the end"), context.Canceled)
+	server.guard.finish()
+	expectClosed(t, client)
+}
+
+// TestServerShutdownLeavesClosing: a connection that is at its end already is not
+// asked to drain.
+func TestServerShutdownLeavesClosing(t *testing.T) {
+	life := newEnds()
+	server := prepare(t, onTCP4, &reactor.Callbacks{
+		Connection: life.connection,
+		Drain:      func(*reactor.TcpConnection) { t.Error("Drain of a connection that closes") },
+	}, reactor.WithThreads(1))
+	must(t, server.Start())
+	clients := []net.Conn{dial(t, server.Addr()), dial(t, server.Addr())}
+	first, second := receive(t, life.up, "a connection"), receive(t, life.up, "a connection")
+	first.Shutdown()
+	expectEnd(t, clients[0], nil)
+	ended := make(chan error, 1)
+	inLoop(t, first.Loop(), func() {
+		go func() { ended <- server.Shutdown(t.Context()) }()
+		eventually(t, "the drain is queued", func() bool { return server.Start() != nil })
+		second.ForceClose() // its end is queued behind the drain
+	})
+	for _, client := range clients {
+		client.Close()
+	}
+	must(t, receive(t, ended, "Shutdown returns"))
+	server.guard.finish()
+}
+
+// TestServerShutdownWithoutConnections succeeds whatever the context says: there is
+// nothing to wait for.
+func TestServerShutdownWithoutConnections(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		server := prepare(t, onTCP4, &reactor.Callbacks{})
+		must(t, server.Start())
+		must(t, server.Shutdown(ended))
+	}
+}
+
+// TestServerShutdownEndsThoughHeld: a callback that never returns holds its loop,
+// the base loop or another, and Shutdown still ends.
+func TestServerShutdownEndsThoughHeld(t *testing.T) {
+	cases := map[string][]reactor.ServerOption{
+		"the base loop":         nil,
+		"another loop":          {reactor.WithThreads(2)},
+		"one with SO_REUSEPORT": {reactor.WithThreads(1), reactor.WithReusePort()},
+	}
+	for name, opts := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits out its graces
+			held, release := make(chan struct{}), make(chan struct{})
+			server := prepare(t, onTCP4, &reactor.Callbacks{
+				Message: func(_ *reactor.TcpConnection, in *reactor.Buffer) {
+					in.RetrieveAll()
+					close(held)
+					<-release
+				},
+			}, opts...)
+			must(t, server.Start())
+			client := dial(t, server.Addr())
+			write(t, client, "x")
+			receive(t, held, "the callback")
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- server.Shutdown(ctx) }()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Shutdown says %v", err)
+				}
+			case <-time.After(patience):
+				t.Error("Shutdown waits for a callback that never returns")
+			}
+			close(release)
+			expectClosed(t, client)
+			eventually(t, "the connection is gone", func() bool { return server.ConnectionCount() == 0 })
+			if conn, err := net.Dial("tcp", server.Addr().String()); err == nil {
+				conn.Close()
+				t.Error("the listener is still open")
+			}
+		})
+	}
+}
