@@ -327,6 +327,38 @@ func TestIdleTimersCostNothing(t *testing.T) {
 	}
 }
 
+// The kernel hears of a timer only when it becomes the earliest. The test switches
+// the timerfd off behind the queue's back, to see who touches it.
+func TestTimerFDIsSetOnlyForAnEarlierTime(t *testing.T) {
+	v := newVirtual(t)
+	now := monotonic()
+	left := func() time.Duration {
+		var spec unix.ItimerSpec
+		if err := unix.TimerfdGettime(v.fd, &spec); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(spec.Value.Nano())
+	}
+	v.add("first", now+time.Hour, 0)
+	if left() == 0 {
+		t.Fatal("the first timer did not set the timerfd")
+	}
+	if err := unix.TimerfdSettime(v.fd, 0, &unix.ItimerSpec{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		v.cancel(v.add("later", now+time.Hour+time.Duration(i)*ms, 0).timer)
+		v.add("later", now+time.Hour+time.Duration(i)*ms, 0)
+	}
+	if left() != 0 {
+		t.Error("a timer that is not the earliest set the timerfd")
+	}
+	v.add("earlier", now+time.Minute, 0)
+	if got := left(); got == 0 || got > time.Minute {
+		t.Errorf("the timerfd is set to %v from now, want a minute", got)
+	}
+}
+
 // The kernel's clock of the queue is CLOCK_MONOTONIC, and the time is absolute.
 func TestTimerFDIsMonotonic(t *testing.T) {
 	v := newVirtual(t)
@@ -468,6 +500,49 @@ func TestCancelFromOtherGoroutines(t *testing.T) {
 	}
 	if got := fired.Load() + cancelled.Load(); got != goroutines*each {
 		t.Errorf("%d fired and %d cancelled, of %d", fired.Load(), cancelled.Load(), goroutines*each)
+	}
+}
+
+// TestTimerFiresOrIsCancelled lets fire and cancel of one timer meet as closely as
+// they can: exactly one of them wins.
+func TestTimerFiresOrIsCancelled(t *testing.T) {
+	for i := range 50_000 {
+		fired, cancelled := false, false
+		timer := &Timer{callback: func() { fired = true }}
+		var ready atomic.Int32
+		meet := func() {
+			ready.Add(1)
+			for spins := 0; ready.Load() < 2; spins++ {
+				if spins > 100 {
+					runtime.Gosched() // the other has no processor yet
+				}
+			}
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			meet()
+			cancelled = timer.cancel()
+		}()
+		meet()
+		timer.fire()
+		<-done
+		if fired == cancelled {
+			t.Fatalf("timer %d: fired %v, and Cancel returned %v", i, fired, cancelled)
+		}
+	}
+}
+
+// A timer that is cancelled between the look at its state and its turn.
+func TestTimerCancelledDoesNotFire(t *testing.T) {
+	for _, interval := range []time.Duration{0, ms} {
+		timer := &Timer{interval: interval, callback: func() { t.Error("it fired") }}
+		if !timer.cancel() {
+			t.Error("a pending timer could not be cancelled")
+		}
+		if timer.fire() {
+			t.Error("a cancelled timer repeats")
+		}
 	}
 }
 
