@@ -72,8 +72,10 @@ type TcpClient struct {
 	since     time.Duration // when the connection was established; loop goroutine only
 
 	wanted atomic.Bool // Connect was called, and neither Disconnect nor Stop since
-	mu     sync.Mutex
-	conn   *TcpConnection
+	again  bool        // Connect was called while a connection closed; loop goroutine only
+
+	mu   sync.Mutex
+	conn *TcpConnection
 }
 
 // NewTcpClient prepares a client; Connect starts it. cb must not change
@@ -95,13 +97,19 @@ func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...Clie
 	return c
 }
 
-// Connect begins to connect, and goes on trying. It does nothing when there is a
-// connection, or an attempt, already. Error: ErrLoopClosed.
+// Connect begins to connect, and goes on trying; while a connection closes it waits
+// for its end. It does nothing when there is a connection, or an attempt, already.
+// Error: ErrLoopClosed.
 func (c *TcpClient) Connect() error {
 	c.wanted.Store(true)
 	return c.loop.RunInLoop(func() {
-		if conn := c.Connection(); c.wanted.Load() && (conn == nil || conn.State() == Disconnected) {
+		conn := c.Connection()
+		switch {
+		case !c.wanted.Load():
+		case conn == nil || conn.State() == Disconnected:
 			c.connector.startInLoop()
+		case !conn.Connected():
+			c.again = true
 		}
 	})
 }
@@ -119,6 +127,7 @@ func (c *TcpClient) end(how func(*TcpConnection)) error {
 		if c.wanted.Load() {
 			return // Connect came in between
 		}
+		c.again = false
 		c.connector.stopInLoop()
 		if conn := c.Connection(); conn != nil {
 			how(conn)
@@ -153,6 +162,11 @@ func (c *TcpClient) establishedInLoop(fd int) {
 func (c *TcpClient) goneInLoop(conn *TcpConnection) {
 	if c.Connection() == conn {
 		c.setConnection(nil)
+	}
+	if c.again {
+		c.again = false
+		c.connector.startInLoop()
+		return
 	}
 	if !c.opts.reconnect || !c.wanted.Load() {
 		return
