@@ -252,16 +252,7 @@ func (l *EventLoop) RunInLoop(f func()) error {
 // when called there. Functors run in the order in which they were queued. Any
 // goroutine may call it. Error: ErrLoopClosed after Quit; f does not run then.
 func (l *EventLoop) QueueInLoop(f func()) error {
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return ErrLoopClosed
-	}
-	l.pending = append(l.pending, f)
-	l.hasPending.Store(true)
-	l.mu.Unlock()
-	l.wakeUp()
-	return nil
+	return l.leave(func() { l.pending = append(l.pending, f) })
 }
 
 // queueFlush has f flushed at the end of an iteration; any goroutine.
@@ -270,12 +261,17 @@ func (l *EventLoop) queueFlush(f flusher) error {
 		l.dirty = append(l.dirty, f)
 		return nil
 	}
+	return l.leave(func() { l.remote = append(l.remote, f) })
+}
+
+// leave has add, under the lock, leave something for the loop's next round.
+func (l *EventLoop) leave(add func()) error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return ErrLoopClosed
 	}
-	l.remote = append(l.remote, f)
+	add()
 	l.hasPending.Store(true)
 	l.mu.Unlock()
 	l.wakeUp()
