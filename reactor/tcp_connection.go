@@ -23,7 +23,8 @@ type Callbacks struct {
 	Message func(c *TcpConnection, in *Buffer)
 	// WriteComplete: all output was handed to the kernel.
 	WriteComplete func(c *TcpConnection)
-	// HighWater: unsent output passed the high-water mark; reading has paused.
+	// HighWater: unsent output passed the high-water mark; reading has paused,
+	// unless SetHighWaterPause says otherwise.
 	// pending is in bytes, as OutputBytes counts.
 	HighWater func(c *TcpConnection, pending int)
 	// LowWater: unsent output fell to the low-water mark after a HighWater;
@@ -99,6 +100,7 @@ const (
 	destroying               // destruction is queued
 	delivering               // inside Message
 	outputLost               // the peer takes no more; what it sent is still read
+	readsWhenFull            // output above the high-water mark does not pause reading
 )
 
 func (f *connFlags) set(bits connFlags)     { *f |= bits }
@@ -154,7 +156,7 @@ func (c *TcpConnection) establishInLoop() {
 // and then either is below it, or pauses reading.
 func (c *TcpConnection) HandleRead() {
 	for range readBudget {
-		if !c.channel.Reading() || c.OutputBytes() > c.shared.marks.high {
+		if !c.channel.Reading() || c.pausesFor(c.OutputBytes()) {
 			return
 		}
 		n, short, err := c.in.ReadFD(c.channel.FD(), c.Loop().extra)
@@ -254,11 +256,34 @@ func (c *TcpConnection) StartRead() {
 	c.updateReading()
 }
 
+// SetHighWaterPause says whether reading pauses while output is above the high-water
+// mark, which is the default. A relay switches it off, since what fills a
+// connection's output there is not its own input but that of another, which HighWater
+// pauses instead: two sides that each wait until the other reads would wait for good.
+// Loop goroutine only.
+func (c *TcpConnection) SetHighWaterPause(on bool) {
+	if on {
+		c.flags.clear(readsWhenFull)
+	} else {
+		c.flags.set(readsWhenFull)
+	}
+	c.updateReading()
+}
+
+// pausesFor reports whether so much output keeps the connection from reading.
+func (c *TcpConnection) pausesFor(pending int) bool {
+	return pending > c.shared.marks.high && !c.flags.any(readsWhenFull)
+}
+
 // updateReading makes the channel's interest follow the reasons not to read. From
 // Shutdown until the FIN is out nothing is read: the peer is slowed down rather
 // than drained.
 func (c *TcpConnection) updateReading() {
-	wanted := !c.flags.any(pausedByUser | pausedByOutput | peerClosed | destroying)
+	reasons := pausedByUser | pausedByOutput | peerClosed | destroying
+	if c.flags.any(readsWhenFull) {
+		reasons &^= pausedByOutput
+	}
+	wanted := !c.flags.any(reasons)
 	if c.flags.any(discarding) {
 		wanted = c.flags.any(finSent) && !c.flags.any(peerClosed|destroying)
 	}

@@ -119,6 +119,52 @@ func TestWaterMarksTellOnce(t *testing.T) {
 	}
 }
 
+// TestHighWaterWithoutPause: where it is so wished, a connection whose output is full
+// goes on reading, and is told all the same.
+func TestHighWaterWithoutPause(t *testing.T) {
+	everywhere(t, func(t *testing.T, where string) {
+		life := newEnds()
+		marks, got := make(chan string, 100), make(chan int, 100)
+		server := serve(t, where, &reactor.Callbacks{
+			Connection: func(c *reactor.TcpConnection) {
+				if c.Connected() {
+					c.SetHighWaterPause(false)
+				}
+				life.connection(c)
+			},
+			Message: func(_ *reactor.TcpConnection, in *reactor.Buffer) {
+				got <- in.Len()
+				in.RetrieveAll()
+			},
+			HighWater: func(*reactor.TcpConnection, int) { marks <- "high" },
+			LowWater:  func(*reactor.TcpConnection) { marks <- "low" },
+		}, reactor.WithWaterMarks(1<<10, 4<<10, 64<<20))
+		client := dial(t, server.Addr())
+		c := receive(t, life.up, "the connection")
+		const size = 16 << 20
+		must(t, c.Send(make([]byte, size)))
+		receive(t, marks, "HighWater")
+		for range 3 {
+			write(t, client, "x")
+			if n := receive(t, got, "a message while output is full"); n != 1 {
+				t.Errorf("%d bytes", n)
+			}
+		}
+		inLoop(t, c.Loop(), func() { c.SetHighWaterPause(true) })
+		write(t, client, "x")
+		turn(t, c.Loop())
+		if len(got) != 0 || len(marks) != 0 {
+			t.Errorf("%d messages, %d marks while reading is paused again", len(got), len(marks))
+		}
+		_, err := io.CopyN(io.Discard, client, size)
+		must(t, err)
+		receive(t, got, "the message that waited")
+		if mark := receive(t, marks, "LowWater"); mark != "low" {
+			t.Errorf("got %s, want low", mark)
+		}
+	})
+}
+
 // TestHardCap: a producer that does not listen to HighWater loses the connection,
 // not the server its memory.
 func TestHardCap(t *testing.T) {
