@@ -36,7 +36,7 @@ func (a *alarm) next(c *TcpConnection) time.Duration {
 	if c.flags.any(discarding) {
 		at = earlier(at, c.lingerEnd())
 	} else if a.idle > 0 {
-		at = earlier(at, c.lastActive+a.idle)
+		at = earlier(at, later(c.lastActive, a.idle))
 	}
 	return at
 }
@@ -49,7 +49,7 @@ func (c *TcpConnection) lingerEnd() time.Duration {
 	if c.flags.any(finSent) {
 		patience = min(patience, maxFinWait)
 	}
-	return c.lastActive + patience
+	return later(c.lastActive, patience)
 }
 
 func earlier(a, b time.Duration) time.Duration {
@@ -97,7 +97,7 @@ func (c *TcpConnection) alarmInLoop() {
 		return
 	}
 	c.cb.Timeout(c)
-	if a.idle > 0 && c.lastActive+a.idle <= now && !c.flags.any(discarding) {
+	if a.idle > 0 && later(c.lastActive, a.idle) <= now && !c.flags.any(discarding) {
 		c.lastActive = now // ask again after a further d, not at once
 	}
 	a.arm(c)

@@ -50,6 +50,7 @@ type EventLoop struct {
 	hasPending atomic.Bool
 	closed     bool
 	started    bool
+	ended      chan struct{} // closed when Loop has freed everything
 }
 
 // The states of EventLoop.sleep: a wake-up is written only to a loop that waits,
@@ -71,7 +72,7 @@ func NewEventLoop(opts ...LoopOption) (*EventLoop, error) {
 	o.apply(opts)
 	l := &EventLoop{
 		name: o.name, logger: o.logger, lock: o.lockThread, slow: o.watchdog,
-		extra: newExtraBuffer(),
+		extra: newExtraBuffer(), ended: make(chan struct{}),
 	}
 	var err error
 	if l.poller, err = newPoller(o.poller); err != nil {
@@ -96,13 +97,9 @@ func (l *EventLoop) Name() string { return l.name }
 // holds in the kernel. It returns nil after Quit, ErrLoopOwned when the loop runs
 // or ran before, and the poller's error when waiting became impossible.
 func (l *EventLoop) Loop() error {
-	l.mu.Lock()
-	if l.started {
-		l.mu.Unlock()
+	if !l.begin() {
 		return ErrLoopOwned
 	}
-	l.started = true
-	l.mu.Unlock()
 	if l.lock {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -115,6 +112,27 @@ func (l *EventLoop) Loop() error {
 	err := l.run()
 	l.finish()
 	return err
+}
+
+// Close frees a loop that is not going to run; tasks that were queued are dropped.
+// Any goroutine. Error: ErrLoopOwned when Loop was called: then it is Loop that
+// frees it.
+func (l *EventLoop) Close() error {
+	if !l.begin() {
+		return ErrLoopOwned
+	}
+	l.Quit()
+	l.finish()
+	return nil
+}
+
+// begin gives the loop to its one user.
+func (l *EventLoop) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := !l.started
+	l.started = true
+	return first
 }
 
 // begun reports whether Loop was called; any goroutine.
@@ -137,7 +155,7 @@ func (l *EventLoop) run() error {
 			l.enterCallback()
 			ch.handleEvents()
 		}
-		l.active = active[:0]
+		l.active = emptied(active)
 		if l.timers.due {
 			l.timers.runDue(l.Now(), l.enterCallback)
 		}
@@ -157,7 +175,7 @@ func (l *EventLoop) poll() ([]*Channel, error) {
 		ch.queued = false
 	}
 	clear(l.again)
-	l.again = l.again[:0]
+	l.again = emptied(l.again)
 	l.pulse.rest()
 	if l.handedOut {
 		l.handedOut = false
@@ -185,7 +203,7 @@ func (l *EventLoop) runPending() (quit bool) {
 		return false
 	}
 	l.mu.Lock()
-	l.running, l.pending = l.pending, l.running[:0]
+	l.running, l.pending = l.pending, emptied(l.running)
 	l.dirty = append(l.dirty, l.remote...)
 	clear(l.remote)
 	l.remote = l.remote[:0]
@@ -206,12 +224,22 @@ func (l *EventLoop) flushDirty() {
 	if len(l.dirty) == 0 {
 		return
 	}
-	l.flushing, l.dirty = l.dirty, l.flushing[:0]
+	l.flushing, l.dirty = l.dirty, emptied(l.flushing)
 	for i, f := range l.flushing {
 		l.flushing[i] = nil
 		l.enterCallback()
 		f.flushInLoop()
 	}
+}
+
+// emptied returns s, whose elements were cleared, without them, or without its
+// storage where a burst made that large: it would be held for the loop's life.
+func emptied[E any](s []E) []E {
+	const kept = 4096
+	if cap(s) > kept {
+		return nil
+	}
+	return s[:0]
 }
 
 // finish sends what was written last, closes the connections that are left, and
@@ -225,6 +253,7 @@ func (l *EventLoop) finish() {
 	l.wake.close()
 	l.timers.close()
 	l.poller.Close()
+	close(l.ended)
 }
 
 // Quit makes Loop return after the iteration that is running. Tasks queued before

@@ -231,6 +231,34 @@ func TestLoopFreesItsFDs(t *testing.T) {
 	}
 }
 
+// A loop that nobody runs is freed by Close, and then refuses tasks and Loop.
+func TestCloseFreesALoopThatNeverRan(t *testing.T) {
+	await(t, endOf(quitLoop(t))) // the runtime opens fds of its own the first time
+	before := loopFDs(t)
+	for range 20 {
+		loop, err := NewEventLoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := loop.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := loop.QueueInLoop(func() { t.Error("a task of a closed loop ran") }); !errors.Is(err, ErrLoopClosed) {
+			t.Errorf("QueueInLoop: %v", err)
+		}
+		if err := loop.Loop(); !errors.Is(err, ErrLoopOwned) {
+			t.Errorf("Loop: %v", err)
+		}
+	}
+	if now := loopFDs(t); now != before {
+		t.Errorf("%d fds are left by 20 loops", now-before)
+	}
+	running := startLoop(t)
+	if err := running.Close(); !errors.Is(err, ErrLoopOwned) {
+		t.Errorf("Close of a loop that runs: %v", err)
+	}
+}
+
 func quitLoop(t testing.TB) *EventLoop {
 	loop := newLoop(t)
 	loop.Quit()

@@ -466,6 +466,20 @@ func TestConnectionSwitchesProtocol(t *testing.T) {
 	})
 }
 
+// TestSetCallbacksOutsideMessage: what the old protocol put off reaches the new one,
+// though no further byte comes.
+func TestSetCallbacksOutsideMessage(t *testing.T) {
+	up := make(chan *reactor.TcpConnection, 1)
+	server := serve(t, onTCP4, &reactor.Callbacks{
+		Message: func(c *reactor.TcpConnection, in *reactor.Buffer) { up <- c },
+	})
+	client := dial(t, server.Addr())
+	write(t, client, "put off")
+	c := receive(t, up, "the first bytes")
+	inLoop(t, c.Loop(), func() { c.SetCallbacks(server.guard.watch(&reactor.Callbacks{Message: echo})) })
+	expect(t, client, "put off")
+}
+
 // TestConnectionWithoutMessageDiscards: a server that only talks.
 func TestConnectionWithoutMessageDiscards(t *testing.T) {
 	life := newEnds()

@@ -351,7 +351,12 @@ func (s *TcpServer) closeAcceptors(ctx context.Context) error {
 	results := make(chan error, len(s.acceptors))
 	for _, a := range s.acceptors {
 		if a.loop.QueueInLoop(func() { results <- a.Close() }) != nil {
-			results <- a.Close()
+			go func() {
+				if a.loop.begun() {
+					<-a.loop.ended // it may still be in its last round
+				}
+				results <- a.Close()
+			}()
 		}
 	}
 	var errs []error

@@ -196,3 +196,32 @@ func TestServerShutdownEndsThoughHeld(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownAfterQuit: the base loop may be in its last round when the server is
+// shut down; its connections end with it.
+func TestShutdownAfterQuit(t *testing.T) {
+	for range 20 {
+		loop, err := reactor.NewEventLoop(reactor.WithLoopLogger(nil))
+		must(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- loop.Loop() }()
+		down := make(chan error, 1)
+		server, err := reactor.NewTcpServer(loop, addressOf(t, onTCP4), &reactor.Callbacks{
+			Message: echo,
+			Connection: func(c *reactor.TcpConnection) {
+				if !c.Connected() {
+					down <- c.Err()
+				}
+			},
+		})
+		must(t, err)
+		must(t, server.Start())
+		client := dial(t, server.Addr())
+		write(t, client, "x")
+		expect(t, client, "x")
+		loop.Quit()
+		must(t, server.Shutdown(t.Context()))
+		must(t, receive(t, ended, "the end of the loop"))
+		wantError(t, receive(t, down, "the end of the connection"), reactor.ErrLoopClosed)
+	}
+}

@@ -334,3 +334,27 @@ func echoAndLeave(addr string, seed uint64) error {
 	}
 	return nil
 }
+
+// TestStartBeforeLoop: the goroutine that is going to be the base loop may start
+// the server first.
+func TestStartBeforeLoop(t *testing.T) {
+	loop, err := reactor.NewEventLoop(reactor.WithLoopLogger(nil))
+	must(t, err)
+	server, err := reactor.NewTcpServer(loop, addressOf(t, onTCP4), &reactor.Callbacks{Message: echo})
+	must(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		if err := server.Start(); err != nil {
+			ended <- err
+			return
+		}
+		ended <- loop.Loop()
+	}()
+	client := dial(t, server.Addr())
+	write(t, client, "x")
+	expect(t, client, "x")
+	client.Close()
+	must(t, server.Shutdown(t.Context()))
+	loop.Quit()
+	must(t, receive(t, ended, "the end of the loop"))
+}

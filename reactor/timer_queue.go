@@ -113,7 +113,7 @@ func (q *TimerQueue) runDue(now time.Duration, enter func()) {
 			q.heap.push(timerEntry{t.when, t})
 		}
 	}
-	q.batch = q.batch[:0]
+	q.batch = emptied(q.batch)
 	q.arm()
 }
 
@@ -141,7 +141,7 @@ func (h *timerHeap) pop() timerEntry {
 	first, last := s[0], len(s)-1
 	s[0] = s[last]
 	s[last] = timerEntry{}
-	*h = s[:last]
+	*h = shrunk(s[:last])
 	if last > 0 {
 		h.down(0)
 	}
@@ -157,10 +157,20 @@ func (h *timerHeap) keep(ok func(*Timer) bool) {
 		}
 	}
 	clear((*h)[len(kept):])
+	kept = shrunk(kept)
 	*h = kept
 	for i := (len(kept) - 2) / heapArity; i >= 0 && len(kept) > 1; i-- {
 		h.down(i)
 	}
+}
+
+// shrunk moves a heap that has become small into storage of its size.
+func shrunk(h timerHeap) timerHeap {
+	const worthIt = 1024
+	if cap(h) < worthIt || len(h) > cap(h)/4 {
+		return h
+	}
+	return append(make(timerHeap, 0, cap(h)/2), h...)
 }
 
 func (h timerHeap) up(i int) {
