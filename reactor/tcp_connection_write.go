@@ -130,8 +130,11 @@ func (c *TcpConnection) sendInLoop(pieces ...[]byte) error {
 	}
 	c.takeOutput()
 	if !c.channel.Writing() {
-		// An error shows again when the rest is flushed, outside this call.
-		_ = c.writeSending()
+		// An error shows again when the rest is flushed, outside this call, but
+		// the kernel says why only once.
+		if err := c.writeSending(); err != nil && err != unix.EAGAIN && c.err == nil {
+			c.err = err
+		}
 	}
 	c.sending.own()
 	return nil

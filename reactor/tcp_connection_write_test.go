@@ -265,6 +265,7 @@ func TestSendNothing(t *testing.T) {
 	inLoop(t, c.Loop(), nothing)
 	write(t, client, "and on")
 	expect(t, client, "file and on")
+	turn(t, c.Loop())
 	if n := c.OutputBytes(); n != 0 {
 		t.Errorf("%d bytes are left of nothing", n)
 	}
