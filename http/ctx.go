@@ -16,12 +16,14 @@ type Handler func(c *Ctx) error
 type Middleware func(Handler) Handler
 
 // Ctx is one request and its response. It belongs to the handler that it was given to, on the loop's goroutine, until
-// that handler returns; then the server uses it for another request. A method called while no handler runs panics.
+// that handler returns; then the server uses it for another request. A method called while no handler runs panics; while
+// one runs, a Ctx that was kept is that handler's, and nothing can tell.
 //
 // Strings that it returns are copies. Methods named Peek return views of the connection's buffer that are valid until
 // the handler returns.
 type Ctx struct {
-	conn    *conn // nil while no handler runs
+	conn    *conn  // nil while no handler runs
+	serial  uint64 // of the request, on its loop
 	raw     []byte
 	head    *head
 	body    []byte
@@ -33,7 +35,7 @@ type Ctx struct {
 	response
 }
 
-// ErrStale is what a method of a Ctx panics with when its handler has returned.
+// ErrStale is what a method of a Ctx panics with while no handler has it.
 var ErrStale = errors.New("http: Ctx used after its handler returned: copy what you need from it, or answer before you return")
 
 func (c *Ctx) live() {
@@ -46,6 +48,7 @@ func (c *Ctx) live() {
 func (c *Ctx) begin(conn *conn, raw []byte, h *head, body []byte) {
 	c.conn, c.raw, c.head, c.body = conn, raw, h, body
 	c.tail, c.tailRaw = nil, nil
+	c.serial++
 	switch {
 	case h.path.empty():
 		c.path = rootPath

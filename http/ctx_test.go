@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"reflect"
 	"strings"
@@ -182,6 +183,12 @@ func TestRedirectTargets(t *testing.T) {
 		"https:/evil.example":   "",
 		"https:///evil.example": "",
 		"https:/\\evil.example": "",
+
+		"http://good.example@evil.example/":   "",
+		"http://good.example\\@evil.example/": "",
+		"http://good.example\\.evil.example/": "",
+		"http://good.example/@evil":           "http://good.example/@evil",
+
 		"javascript:alert(1)":   "",
 		"data:text/html,x":      "",
 		"mailto:a@b":            "",
@@ -227,6 +234,31 @@ func TestCtxIsStaleBehindItsHandler(t *testing.T) {
 		})
 	})
 	<-tried
+}
+
+// What yields header lines must not yield those of another client's request, which the loop's one Ctx has by then.
+func TestHeadersKeptBehindTheirHandler(t *testing.T) {
+	var kept iter.Seq2[string, string]
+	addr := serve(t, &Server{Loops: 1, Handler: func(c *Ctx) error {
+		if kept == nil {
+			kept = c.Headers()
+			return nil
+		}
+		defer func() {
+			if v := recover(); v != ErrStale {
+				t.Errorf("%v", v)
+			}
+		}()
+		for name, value := range kept {
+			t.Errorf("%s: %s", name, value)
+		}
+		return nil
+	}})
+	for range 2 {
+		c := dial(t, addr)
+		send(t, c, goodRequest)
+		answer(t, bufio.NewReader(c), "GET")
+	}
 }
 
 func TestDateLine(t *testing.T) {

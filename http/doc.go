@@ -22,8 +22,8 @@
 // Handlers run on a loop and must not block: every other connection of that loop waits meanwhile. A body is whole when the
 // handler starts; Limits.MaxBody bounds it.
 //
-// The Ctx is valid until its handler returns, and says so when it is used later. Strings are copies and may be kept;
-// methods named Peek return views of the connection's buffer and are for looking only.
+// The Ctx is valid until its handler returns, and is then used for the next request of its loop: never keep it. Strings are
+// copies and may be kept; methods named Peek return views of the connection's buffer and are for looking only.
 //
 // # What is refused
 //

@@ -103,5 +103,6 @@ var (
 	errChunkEnd     = NewError(400, "chunk data without its line end")
 	errTrailer      = NewError(400, "header field not allowed in trailers")
 	errBodyTooBig   = NewError(413, "request body too large")
+	errDraining     = NewError(503, "the server is shutting down")
 	errTimeout      = NewError(408, "request not received in time")
 )

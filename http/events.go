@@ -58,7 +58,7 @@ func (c *conn) timeout() {
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
 	receiving := c.body != nil || c.has(receivingHead)
-	patience, expired := times.idle, c.cut
+	patience, expired := times.idle, c.leave
 	switch {
 	case c.has(paused) || !receiving && c.tcp.PendingOutput():
 		patience, expired = times.write, c.cut
@@ -78,8 +78,17 @@ func (c *conn) timeout() {
 	c.tcp.SetDeadline(next)
 }
 
-// cut closes a connection that waits for a request, or whose client takes nothing of its answer. Nothing is on its way to
-// the client that lingering could save.
+// leave closes a connection that waits for a request: at once when the client's kernel has all of the last answer, since a
+// client that keeps its side open would else hold it for the linger time.
+func (c *conn) leave() {
+	if n, err := c.tcp.Socket().Unacknowledged(); err != nil || n > 0 || c.tcp.PendingOutput() {
+		c.finish()
+		return
+	}
+	c.cut()
+}
+
+// cut closes a connection without regard for what is on its way to the client.
 func (c *conn) cut() {
 	c.set(finished)
 	c.tcp.ForceClose()
@@ -90,12 +99,9 @@ func (c *conn) drain() {
 	if c.has(finished | detached) {
 		return
 	}
-	switch {
-	case c.body != nil || c.has(receivingHead|paused):
+	if c.body != nil || c.has(receivingHead|paused) {
 		c.set(draining)
-	case c.tcp.PendingOutput():
-		c.finish()
-	default:
-		c.cut()
+		return
 	}
+	c.leave()
 }

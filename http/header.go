@@ -76,7 +76,7 @@ func (r *response) appendHeader(name, value string) {
 		for rest := viewOf(value); rest != nil; {
 			var token []byte
 			token, rest = nextElement(rest)
-			r.close = r.close || equalFold(token, "close")
+			r.wantClose = r.wantClose || equalFold(token, "close")
 		}
 		if equalFold(viewOf(value), "close") {
 			return // written by the server, once
@@ -100,6 +100,9 @@ func (r *response) deleteHeader(name string) {
 	}
 	r.fields = kept
 	r.own &^= ownLine(name)
+	if sameName([]byte(name), "Connection") {
+		r.wantClose = false
+	}
 }
 
 // deleteRepresentation removes what describes a body that is not going to be sent, so that an error page is not taken

@@ -7,8 +7,8 @@ import (
 
 // Redirect answers with a Location. target is a path, or an absolute URL of http or https; bytes that a URL cannot hold
 // are percent-encoded. It must not lead to another site in disguise: ErrBadRedirect for "//evil.example", "/\evil.example"
-// and what browsers take for the same, for other schemes and for control bytes. ErrBadStatus for codes other than 301,
-// 302, 303, 307 and 308.
+// and what browsers take for the same, for a name in front of the host ("http://good.example@evil.example/"), for other
+// schemes and for control bytes. ErrBadStatus for codes other than 301, 302, 303, 307 and 308.
 func (c *Ctx) Redirect(code int, target string) error {
 	switch code {
 	case 301, 302, 303, 307, 308:
@@ -48,7 +48,14 @@ func safeRedirect(target string) bool {
 	}
 	scheme := strings.ToLower(target[:end])
 	rest, ok := strings.CutPrefix(target[end:], "://")
-	return ok && (scheme == "http" || scheme == "https") && rest != "" && !strings.ContainsRune("/\\?#", rune(rest[0]))
+	if !ok || scheme != "http" && scheme != "https" {
+		return false
+	}
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	return authority != "" && !strings.ContainsAny(authority, "@\\")
 }
 
 // escapeLocation percent-encodes what RFC 3986 does not allow in a URI reference and leaves what is encoded already.

@@ -53,7 +53,7 @@ func (c *Ctx) PeekHeader(name string) []byte { c.live(); return c.head.get(c.raw
 // Headers yields the header lines in the order and the case in which they came.
 func (c *Ctx) Headers() iter.Seq2[string, string] {
 	c.live()
-	return pairs(c.head.fields, c.raw)
+	return c.pairs(c.head.fields, c.raw)
 }
 
 // PeekBody returns the whole body of the request, its chunk framing removed; empty without one.
@@ -68,12 +68,17 @@ func (c *Ctx) Trailers() iter.Seq2[string, string] {
 	if c.tail == nil {
 		return func(func(string, string) bool) {}
 	}
-	return pairs(c.tail.fields, c.tailRaw)
+	return c.pairs(c.tail.fields, c.tailRaw)
 }
 
-func pairs(fields []field, raw []byte) iter.Seq2[string, string] {
+// pairs yields lines of this request, and panics rather than those of a later one.
+func (c *Ctx) pairs(fields []field, raw []byte) iter.Seq2[string, string] {
+	serial := c.serial
 	return func(yield func(string, string) bool) {
 		for _, f := range fields {
+			if c.conn == nil || c.serial != serial {
+				panic(ErrStale)
+			}
 			if !yield(string(f.name.of(raw)), string(f.value.of(raw))) {
 				return
 			}

@@ -16,12 +16,14 @@ type response struct {
 	sent    int64 // bytes of body
 	written bool
 	close   bool // the connection ends after this response
-	http10  bool // of the request: tell it when the connection stays
-	isHead  bool
-	own     ownLines
-	fields  []byte
-	out     []byte
-	upgrade func(conn *reactor.TcpConnection)
+	// wantClose: the handler has set Connection: close
+	wantClose bool
+	http10    bool // of the request: tell it when the connection stays
+	isHead    bool
+	own       ownLines
+	fields    []byte
+	out       []byte
+	upgrade   func(conn *reactor.TcpConnection)
 }
 
 func (r *response) reset(close, http10, isHead bool) {
@@ -103,6 +105,9 @@ func (c *Ctx) write(code int, contentType string, body []byte) error {
 	if err := c.ready(code); err != nil {
 		return err
 	}
+	if code == 205 {
+		contentType, body = "", nil // RFC 9110 section 15.3.6
+	}
 	c.finish(code, contentType, int64(len(body)))
 	if c.isHead || bodyless(code) {
 		body = nil
@@ -133,6 +138,9 @@ func (c *Ctx) ready(code int) error {
 	if code < 200 && code != 101 || code > 599 {
 		return fmt.Errorf("%w: %d", ErrBadStatus, code)
 	}
+	if code == 101 && c.conn.has(draining) {
+		return errDraining
+	}
 	return nil
 }
 
@@ -141,6 +149,7 @@ func (c *Ctx) ready(code int) error {
 func (c *Ctx) finish(code int, contentType string, length int64) {
 	w := c.conn.worker
 	c.status, c.written = code, true
+	c.close = c.close || c.wantClose
 	out := append(c.out[:0], statusLines[code-100]...)
 	if c.own&ownServer == 0 {
 		out = append(out, w.serverLine...)
@@ -160,7 +169,7 @@ func (c *Ctx) finish(code int, contentType string, length int64) {
 		out = append(out, "\r\n"...)
 	}
 	switch {
-	case code == 101 && !c.conn.has(draining):
+	case code == 101:
 		c.close = false // the handler has said Connection: upgrade
 	case c.close:
 		out = append(out, "Connection: close\r\n"...)

@@ -147,6 +147,21 @@ func (s *Server) prepare() (*reactor.EventLoop, error) {
 // Start starts the loops and serves; it returns when connections are accepted. Errors: no Handler, nothing listened on,
 // ErrServerStarted, ErrServerClosed, and those of the loops. After an error only Shutdown remains.
 func (s *Server) Start() error {
+	if err := s.startLoops(); err != nil {
+		return err
+	}
+	// Without the lock: connections of one listener are served before the next listens, and a handler may take it.
+	for _, l := range s.listeners {
+		if err := l.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startLoops checks what the server was given and makes everything ready for the first connection. From then on the
+// listeners and workers are not changed any more.
+func (s *Server) startLoops() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.mustBeNew(); err != nil {
@@ -168,11 +183,6 @@ func (s *Server) Start() error {
 	s.workers = make(map[*reactor.EventLoop]*worker)
 	for _, loop := range s.pool.Loops() {
 		s.workers[loop] = newWorker(s, loop)
-	}
-	for _, l := range s.listeners {
-		if err := l.Start(); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -190,6 +190,17 @@ func TestHandlerOutcomes(t *testing.T) {
 			return nil
 		case "/badstatus":
 			return c.Text(99, "")
+		case "/switch":
+			c.SetStatus(101)
+			return nil
+		case "/reset":
+			return c.Text(205, "RFC 9110 section 15.3.6: no content")
+		case "/stay":
+			if err := c.SetHeader("Connection", "close"); err != nil {
+				return err
+			}
+			c.DelHeader("Connection")
+			return c.Text(200, "stays")
 		}
 		panic(secret)
 	}})
@@ -206,6 +217,9 @@ func TestHandlerOutcomes(t *testing.T) {
 		{"/late", 200, "first", false},
 		{"/twice", 200, "first", false},
 		{"/badstatus", 500, "500 Internal Server Error\n", false},
+		{"/switch", 500, "500 Internal Server Error\n", false},
+		{"/reset", 205, "", false},
+		{"/stay", 200, "stays", false},
 		{"/panic", 500, "500 Internal Server Error\n", true},
 	} {
 		t.Run(tc.path, func(t *testing.T) {

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -48,6 +49,8 @@ func (w *worker) handle() {
 		}
 	case err != nil:
 		c.Fail(err)
+	case !c.written && c.status == 101:
+		c.Fail(fmt.Errorf("%w: 101 without Upgrade", ErrBadStatus))
 	case !c.written:
 		if err := c.NoContent(c.status); err != nil {
 			c.Fail(err)

@@ -140,6 +140,13 @@ func (s Socket) setOption(level, option int, on bool) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(s.fd, level, option, value))
 }
 
+// Unacknowledged returns how many bytes of what was written the peer's kernel has
+// not taken yet (SIOCOUTQ, tcp(7), unix(7)). Errors: those of ioctl(2).
+func (s Socket) Unacknowledged() (int, error) {
+	n, err := unix.IoctlGetInt(s.fd, unix.SIOCOUTQ)
+	return n, os.NewSyscallError("ioctl", err)
+}
+
 // ShutdownWrite sends a FIN behind what was written. Errors: those of shutdown(2).
 func (s Socket) ShutdownWrite() error { return os.NewSyscallError("shutdown", shutdownWrite(s.fd)) }
 
