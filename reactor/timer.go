@@ -44,8 +44,11 @@ func (t *Timer) cancel() bool {
 				return true
 			}
 		case timerFiring:
+			if t.interval == 0 {
+				return false
+			}
 			if t.state.CompareAndSwap(s, timerCancelled) {
-				return t.interval > 0
+				return true
 			}
 		default:
 			return false

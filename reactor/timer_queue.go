@@ -22,7 +22,7 @@ type TimerQueue struct {
 	fd        int
 	channel   *Channel
 	heap      timerHeap
-	cancelled atomic.Int64 // marked and still in the heap, at least roughly
+	cancelled atomic.Int64 // marked and still to be dropped
 	armed     time.Duration
 	due       bool
 	batch     []*Timer
@@ -68,10 +68,16 @@ func (q *TimerQueue) arm() {
 	if len(q.heap) == 0 || q.heap[0].when >= q.armed {
 		return
 	}
-	q.armed = q.heap[0].when
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(kernelTime(q.armed))}
-	// timerfd_settime fails only for a bad fd or a bad time; neither can be.
-	_ = unix.TimerfdSettime(q.fd, unix.TFD_TIMER_ABSTIME, &spec, nil)
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(kernelTime(q.heap[0].when))}
+	for {
+		err := unix.TimerfdSettime(q.fd, unix.TFD_TIMER_ABSTIME, &spec, nil)
+		if err == nil {
+			q.armed = q.heap[0].when
+		}
+		if err != unix.EINTR {
+			return // it fails for a bad fd or a bad time only; neither can be
+		}
+	}
 }
 
 // cancel stops t, from any goroutine.
@@ -89,8 +95,9 @@ func (q *TimerQueue) sweepInLoop() {
 	if n := int(q.cancelled.Load()); n < worthIt || n < len(q.heap)/2 {
 		return
 	}
-	q.cancelled.Store(0)
+	before := len(q.heap)
 	q.heap.keep(func(t *Timer) bool { return t.state.Load() != timerCancelled })
+	q.cancelled.Add(int64(len(q.heap) - before))
 }
 
 // runDue fires every timer that is due at now, in the order of their times. They
@@ -111,6 +118,8 @@ func (q *TimerQueue) runDue(now time.Duration, enter func()) {
 		if t.fire() {
 			t.when = t.nextAfter(now)
 			q.heap.push(timerEntry{t.when, t})
+		} else if t.state.Load() == timerCancelled {
+			q.cancelled.Add(-1)
 		}
 	}
 	q.batch = emptied(q.batch)
