@@ -52,8 +52,19 @@ func takeOutputQueue() *outputQueue { return outputQueues.Get().(*outputQueue) }
 
 // free gives an empty queue back.
 func (q *outputQueue) free() {
-	q.segments, q.head = q.segments[:0], 0
+	q.segments, q.head = emptied(q.segments), 0
 	outputQueues.Put(q)
+}
+
+// push queues segments. A queue that is never empty would otherwise keep a place
+// for every segment that it ever had.
+func (q *outputQueue) push(s ...segment) {
+	if q.head > 0 && q.head >= len(q.segments)/2 {
+		n := copy(q.segments, q.segments[q.head:])
+		clear(q.segments[n:])
+		q.segments, q.head = q.segments[:n], 0
+	}
+	q.segments = append(q.segments, s...)
 }
 
 func (q *outputQueue) empty() bool { return q == nil || q.head == len(q.segments) }
@@ -75,14 +86,14 @@ func (q *outputQueue) appendBytes(p []byte) {
 	}
 	store := outputStorage.Get()
 	store.B = append(store.B, p...)
-	q.segments = append(q.segments, segment{mem: store.B, store: store})
+	q.push(segment{mem: store.B, store: store})
 }
 
 // lend queues p without copying it. Whatever writeTo leaves of it must be kept by
 // a call of own before p's owner gets it back.
 func (q *outputQueue) lend(p []byte) {
 	if len(p) > 0 {
-		q.segments = append(q.segments, segment{mem: p})
+		q.push(segment{mem: p})
 	}
 }
 
@@ -99,12 +110,12 @@ func (q *outputQueue) own() {
 }
 
 func (q *outputQueue) appendFile(f File, off, n int64) {
-	q.segments = append(q.segments, segment{file: f, off: off, left: n})
+	q.push(segment{file: f, off: off, left: n})
 }
 
 // appendQueue moves everything from later behind what is queued, and frees later.
 func (q *outputQueue) appendQueue(later *outputQueue) {
-	q.segments = append(q.segments, later.segments[later.head:]...)
+	q.push(later.segments[later.head:]...)
 	clear(later.segments)
 	later.free()
 }
