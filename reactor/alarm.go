@@ -8,6 +8,7 @@ import "time"
 type alarm struct {
 	deadline time.Duration // 0: none; on the clock of EventLoop.Now
 	idle     time.Duration // 0: none
+	asked    time.Duration // when the idle timeout was last reported
 	at       time.Duration // when the timer fires; meaningful while id is valid
 	id       TimerID
 }
@@ -36,9 +37,15 @@ func (a *alarm) next(c *TcpConnection) time.Duration {
 	if c.flags.any(discarding) {
 		at = earlier(at, c.lingerEnd())
 	} else if a.idle > 0 {
-		at = earlier(at, later(c.lastActive, a.idle))
+		at = earlier(at, a.idleEnd(c))
 	}
 	return at
+}
+
+// idleEnd is when the idle timeout is due: that long after the last byte, and after
+// it was due before.
+func (a *alarm) idleEnd(c *TcpConnection) time.Duration {
+	return later(max(c.lastActive, a.asked), a.idle)
 }
 
 // lingerEnd is when patience with a peer ends after Shutdown. Behind our FIN there
@@ -92,13 +99,13 @@ func (c *TcpConnection) alarmInLoop() {
 	if a.deadline != 0 && a.deadline <= now {
 		a.deadline = 0
 	}
+	if a.idle > 0 && a.idleEnd(c) <= now {
+		a.asked = now
+	}
 	if c.cb.Timeout == nil {
 		c.closeInLoop(ErrTimeout)
 		return
 	}
 	c.cb.Timeout(c)
-	if a.idle > 0 && later(c.lastActive, a.idle) <= now && !c.flags.any(discarding) {
-		c.lastActive = now // ask again after a further d, not at once
-	}
 	a.arm(c)
 }

@@ -15,6 +15,9 @@ const (
 	EventHangup
 	// EventError: the fd has a pending error (EPOLLERR).
 	EventError
+	// EventUrgent: urgent data lies in the stream (EPOLLPRI, tcp(7)); a read stops
+	// at it, short of what there is. Only edge-triggered channels are told.
+	EventUrgent
 )
 
 // EventHandler is what a Channel calls, on its loop's goroutine, when its fd is
@@ -74,7 +77,8 @@ type Channel struct {
 	edge     bool  // asked for; in force only where the poller has it
 	queued   bool  // in the loop's list of channels to handle again
 	state    channelState
-	slot     int32 // where the poller keeps it
+	slot     int32  // where the poller keeps it
+	turn     uint32 // of the loop, in which it was last handled
 }
 
 type channelState uint8
@@ -148,7 +152,7 @@ func (ch *Channel) setInterest(interest Event) error {
 	if ch.fd < 0 {
 		return unix.EBADF
 	}
-	added := interest &^ ch.interest
+	before, added := ch.interest, interest&^ch.interest
 	ch.interest = interest
 	if ch.edge && ch.state == channelAdded {
 		if ch.ready&added != 0 || (added&EventRead != 0 && ch.ready&EventHangup != 0) {
@@ -157,6 +161,7 @@ func (ch *Channel) setInterest(interest Event) error {
 		return nil
 	}
 	if err := ch.loop.poller.UpdateChannel(ch); err != nil {
+		ch.interest = before
 		return err
 	}
 	ch.state = channelAdded
@@ -189,6 +194,10 @@ func (ch *Channel) handleEvents() {
 	if ch.edge {
 		ch.ready |= got
 		got = ch.ready
+		if ch.turn == ch.loop.turn {
+			return // in the list twice: not used up before, and reported again
+		}
+		ch.turn = ch.loop.turn
 	}
 	if got&EventError != 0 {
 		ch.handler.HandleError()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type Connector struct {
 	retry       bool
 	delay       backoff
 
+	wanted  atomic.Bool // Start was called, and Stop not since
 	state   connectorState
 	socket  Socket
 	channel *Channel
@@ -57,15 +59,27 @@ func NewConnector(loop *EventLoop, addr InetAddress, established func(fd int), f
 
 // Start begins to connect; it does nothing while an attempt, or the wait for one,
 // is under way. Error: ErrLoopClosed.
-func (c *Connector) Start() error { return c.loop.RunInLoop(c.startInLoop) }
+func (c *Connector) Start() error {
+	c.wanted.Store(true)
+	// Queued also on the loop: a callback that starts again, after an attempt that
+	// ended at once, would otherwise call itself.
+	return c.loop.QueueInLoop(func() {
+		if c.wanted.Load() {
+			c.startInLoop()
+		}
+	})
+}
 
 // Stop ends the attempt, or the wait for the next. A connection that was handed
 // over is not touched; one that is established at this moment may still be.
 // Called on the loop, no callback comes after it. Error: ErrLoopClosed.
-func (c *Connector) Stop() error { return c.loop.RunInLoop(c.stopInLoop) }
+func (c *Connector) Stop() error {
+	c.wanted.Store(false)
+	return c.loop.RunInLoop(c.stopInLoop)
+}
 
 func (c *Connector) startInLoop() {
-	if c.state == connectorIdle {
+	if c.state == connectorIdle && !c.loop.finishing {
 		c.connectInLoop()
 	}
 }
@@ -81,7 +95,7 @@ func (c *Connector) stopInLoop() {
 
 // restartInLoop connects again after a delay that goes on growing.
 func (c *Connector) restartInLoop() {
-	if c.state == connectorIdle {
+	if c.state == connectorIdle && !c.loop.finishing {
 		c.waitInLoop(c.delay.next())
 	}
 }
@@ -93,6 +107,7 @@ func (c *Connector) connectInLoop() {
 		return
 	}
 	c.socket, c.channel, c.state = socket, nil, connectorConnecting
+	c.loop.attempts[c] = struct{}{} // which closes the socket when the loop ends
 	err = socket.Connect(c.addr)
 	switch {
 	case err == nil:
@@ -152,6 +167,7 @@ func (c *Connector) finishInLoop() {
 	}
 	fd := c.socket.FD()
 	c.state, c.channel, c.socket = connectorIdle, nil, Socket{-1}
+	delete(c.loop.attempts, c)
 	c.established(fd)
 }
 
@@ -165,7 +181,7 @@ func (c *Connector) verify() error {
 	if c.socket.LocalAddr() == c.socket.PeerAddr() {
 		return ErrSelfConnect
 	}
-	return c.socket.SetTCPNoDelay(true)
+	return errors.Join(c.socket.SetTCPNoDelay(true), c.socket.SetKeepAlive(DefaultKeepAlive))
 }
 
 // abandon closes the socket of an attempt.
@@ -175,6 +191,7 @@ func (c *Connector) abandon() {
 	}
 	_ = c.socket.Close()
 	c.channel, c.socket, c.state = nil, Socket{-1}, connectorIdle
+	delete(c.loop.attempts, c)
 }
 
 func (c *Connector) failInLoop(err error) {

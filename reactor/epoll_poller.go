@@ -40,7 +40,7 @@ const (
 	initialEvents = 64
 	maxEvents     = 1024
 
-	edgeEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
+	edgeEvents = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 )
 
 // NewEpollPoller creates the epoll instance. Errors: those of epoll_create1(2).
@@ -205,6 +205,9 @@ func fromEpoll(bits uint32) Event {
 	}
 	if bits&unix.EPOLLERR != 0 {
 		ev |= EventError
+	}
+	if bits&unix.EPOLLPRI != 0 {
+		ev |= EventUrgent
 	}
 	return ev
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +39,11 @@ type EventLoop struct {
 	running   []func()
 	now       time.Duration // 0: not read in this iteration
 	handedOut bool
-	conns     []*TcpConnection // each knows its place
+	turn      uint32 // counts iterations
+	dying     []*TcpConnection
+	finishing bool
+	attempts  map[*Connector]struct{} // that hold a socket
+	conns     []*TcpConnection        // each knows its place
 
 	owner atomic.Int64 // id of the goroutine in Loop; 0 before and after
 	sleep atomic.Uint32
@@ -72,7 +77,7 @@ func NewEventLoop(opts ...LoopOption) (*EventLoop, error) {
 	o.apply(opts)
 	l := &EventLoop{
 		name: o.name, logger: o.logger, lock: o.lockThread, slow: o.watchdog,
-		extra: newExtraBuffer(), ended: make(chan struct{}),
+		extra: newExtraBuffer(), ended: make(chan struct{}), attempts: make(map[*Connector]struct{}),
 	}
 	var err error
 	if l.poller, err = newPoller(o.poller); err != nil {
@@ -97,7 +102,7 @@ func (l *EventLoop) Name() string { return l.name }
 // holds in the kernel. It returns nil after Quit, ErrLoopOwned when the loop runs
 // or ran before, and the poller's error when waiting became impossible.
 func (l *EventLoop) Loop() error {
-	if !l.begin() {
+	if !l.unlessBegun(func() { l.started = true }) {
 		return ErrLoopOwned
 	}
 	if l.lock {
@@ -118,21 +123,24 @@ func (l *EventLoop) Loop() error {
 // Any goroutine. Error: ErrLoopOwned when Loop was called: then it is Loop that
 // frees it.
 func (l *EventLoop) Close() error {
-	if !l.begin() {
+	first := l.unlessBegun(func() { l.started, l.closed = true, true })
+	if !first {
 		return ErrLoopOwned
 	}
-	l.Quit()
 	l.finish()
 	return nil
 }
 
-// begin gives the loop to its one user.
-func (l *EventLoop) begin() bool {
+// unlessBegun runs f if Loop was not called, and keeps Loop from beginning
+// meanwhile. It reports whether f ran; any goroutine.
+func (l *EventLoop) unlessBegun(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first := !l.started
-	l.started = true
-	return first
+	if l.started {
+		return false
+	}
+	f()
+	return true
 }
 
 // begun reports whether Loop was called; any goroutine.
@@ -161,6 +169,7 @@ func (l *EventLoop) run() error {
 		}
 		quit := l.runPending()
 		l.flushDirty()
+		l.destroyDying()
 		if quit {
 			return nil
 		}
@@ -170,6 +179,7 @@ func (l *EventLoop) run() error {
 // poll waits, unless something is left to do, and returns the ready channels:
 // those that are not used up first, then what the poller reports.
 func (l *EventLoop) poll() ([]*Channel, error) {
+	l.turn++
 	active := append(l.active[:0], l.again...)
 	for _, ch := range active {
 		ch.queued = false
@@ -245,9 +255,16 @@ func emptied[E any](s []E) []E {
 // finish sends what was written last, closes the connections that are left, and
 // frees the loop's fds. Whoever wakes it later finds it closed.
 func (l *EventLoop) finish() {
+	l.finishing = true
 	l.flushDirty()
 	for len(l.conns) > 0 {
-		l.conns[len(l.conns)-1].closeInLoop(ErrLoopClosed)
+		for _, c := range slices.Clone(l.conns) {
+			c.closeInLoop(ErrLoopClosed)
+		}
+		l.destroyDying()
+	}
+	for c := range l.attempts {
+		c.abandon()
 	}
 	l.owner.Store(0)
 	l.wake.close()
@@ -398,6 +415,21 @@ func (l *EventLoop) addTimerInLoop(t *Timer) {
 // goroutine may call it.
 func (l *EventLoop) Cancel(id TimerID) bool {
 	return id.timer != nil && l.timers.cancel(id.timer)
+}
+
+// destroyLater has c destroyed at the end of the iteration, also of the last.
+func (l *EventLoop) destroyLater(c *TcpConnection) { l.dying = append(l.dying, c) }
+
+// destroyDying ends the connections that were closed in this iteration, also those
+// that the callbacks of the others close meanwhile.
+func (l *EventLoop) destroyDying() {
+	for i := 0; i < len(l.dying); i++ {
+		c := l.dying[i]
+		l.dying[i] = nil
+		l.enterCallback()
+		c.destroyInLoop()
+	}
+	l.dying = emptied(l.dying)
 }
 
 // adopt and abandon keep the list of connections that live on the loop.

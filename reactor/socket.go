@@ -112,15 +112,21 @@ func (s Socket) SetTCPNoDelay(on bool) error {
 	return s.setOption(unix.IPPROTO_TCP, unix.TCP_NODELAY, on)
 }
 
-// SetKeepAlive switches TCP keepalive probes on, after idle without traffic (in
-// whole seconds), or off for 0. It finds peers that vanished.
+// SetKeepAlive switches TCP keepalive on (tcp(7)), or off for 0: after idle without
+// traffic the kernel probes the peer, four times within as long again, and resets
+// the connection when none is answered. It finds peers that vanished. Times are
+// rounded to whole seconds, at least one.
 func (s Socket) SetKeepAlive(idle time.Duration) error {
+	const probes = 4
 	if err := s.setOption(unix.SOL_SOCKET, unix.SO_KEEPALIVE, idle > 0); err != nil || idle <= 0 {
 		return err
 	}
-	seconds := int(max(idle/time.Second, 1))
-	for _, option := range []int{unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL} {
-		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, option, seconds); err != nil {
+	for _, set := range []struct{ option, value int }{
+		{unix.TCP_KEEPIDLE, int(max(idle/time.Second, 1))},
+		{unix.TCP_KEEPINTVL, int(max(idle/probes/time.Second, 1))},
+		{unix.TCP_KEEPCNT, probes},
+	} {
+		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, set.option, set.value); err != nil {
 			return os.NewSyscallError("setsockopt", err)
 		}
 	}

@@ -90,15 +90,17 @@ func TestSocketKeepAlive(t *testing.T) {
 		idle    time.Duration
 		on      bool
 		seconds int
+		between int
 	}{
-		{time.Minute, true, 60}, {time.Millisecond, true, 1}, {90500 * ms, true, 90}, {0, false, 90}, {-1, false, 90},
+		{time.Minute, true, 60, 15}, {time.Millisecond, true, 1, 1}, {90500 * ms, true, 90, 22}, {0, false, 90, 22}, {-1, false, 90, 22},
 	} {
 		must(t, s.SetKeepAlive(c.idle))
 		on := option(t, s, unix.SOL_SOCKET, unix.SO_KEEPALIVE) != 0
 		idle := option(t, s, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)
 		interval := option(t, s, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL)
-		if on != c.on || idle != c.seconds || interval != c.seconds {
-			t.Errorf("%v: on %v, after %d s, every %d s", c.idle, on, idle, interval)
+		probes := option(t, s, unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+		if on != c.on || idle != c.seconds || interval != c.between || probes != 4 {
+			t.Errorf("%v: on %v, after %d s, every %d s, %d times", c.idle, on, idle, interval, probes)
 		}
 	}
 }

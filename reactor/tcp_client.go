@@ -102,7 +102,8 @@ func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...Clie
 // Error: ErrLoopClosed.
 func (c *TcpClient) Connect() error {
 	c.wanted.Store(true)
-	return c.loop.RunInLoop(func() {
+	// Queued also on the loop: see Connector.Start.
+	return c.loop.QueueInLoop(func() {
 		conn := c.Connection()
 		switch {
 		case !c.wanted.Load():
@@ -115,7 +116,8 @@ func (c *TcpClient) Connect() error {
 }
 
 // Disconnect ends an attempt, or shuts the connection down in good order, and
-// does not connect again until Connect. Error: ErrLoopClosed.
+// does not connect again until Connect; a Connect that follows before the loop has
+// come to it takes it back. Error: ErrLoopClosed.
 func (c *TcpClient) Disconnect() error { return c.end((*TcpConnection).Shutdown) }
 
 // Stop is Disconnect that drops output which is not sent.
@@ -149,6 +151,10 @@ func (c *TcpClient) setConnection(conn *TcpConnection) {
 }
 
 func (c *TcpClient) establishedInLoop(fd int) {
+	if conn := c.Connection(); conn != nil && conn.State() != Disconnected {
+		_ = closeFD(fd) // there is one already, and one is the promise
+		return
+	}
 	c.nextID++
 	c.since = c.loop.Now()
 	conn := newTcpConnection(&c.shared, fd, c.nextID, Socket{fd}.PeerAddr(), c.cb)
@@ -160,9 +166,10 @@ func (c *TcpClient) establishedInLoop(fd int) {
 // unless the connection lasted, so that a server which accepts and hangs up at
 // once is not hammered.
 func (c *TcpClient) goneInLoop(conn *TcpConnection) {
-	if c.Connection() == conn {
-		c.setConnection(nil)
+	if c.Connection() != conn {
+		return // followed by another already
 	}
+	c.setConnection(nil)
 	if c.again {
 		c.again = false
 		c.connector.startInLoop()

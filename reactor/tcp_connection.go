@@ -21,7 +21,8 @@ type Callbacks struct {
 	// Message: bytes arrived. What it leaves in in is there in front of the
 	// next bytes. nil: what arrives is discarded.
 	Message func(c *TcpConnection, in *Buffer)
-	// WriteComplete: all output was handed to the kernel.
+	// WriteComplete: all output was handed to the kernel. It does not come for what
+	// CloseWrite or Shutdown ends.
 	WriteComplete func(c *TcpConnection)
 	// HighWater: unsent output passed the high-water mark; reading has paused,
 	// unless SetHighWaterPause says otherwise.
@@ -96,6 +97,7 @@ const (
 	peerClosed               // the peer's FIN was read
 	finWanted                // CloseWrite or Shutdown: FIN once the output is out
 	finSent                  //
+	unreported               // output was taken since the last WriteComplete
 	discarding               // Shutdown: what still arrives is dropped
 	destroying               // destruction is queued
 	delivering               // inside Message
@@ -175,8 +177,7 @@ func (c *TcpConnection) HandleRead() {
 			c.peerClosedInLoop()
 			return
 		}
-		// After a hang-up no edge will announce the end of the stream: read on.
-		drained := short && c.channel.ready&(EventHangup|EventError) == 0 && !c.flags.any(outputLost)
+		drained := short && c.shortMeansDrained()
 		if drained {
 			c.channel.drained(EventRead)
 		}
@@ -188,6 +189,15 @@ func (c *TcpConnection) HandleRead() {
 			return
 		}
 	}
+}
+
+// shortMeansDrained reports whether a read that was not filled took all there was,
+// so that the next edge announces what follows. Not after a hang-up: no edge will
+// announce the end of the stream. Not where a read stops at a mark: at urgent data,
+// and on a Unix socket behind a message that carries rights.
+func (c *TcpConnection) shortMeansDrained() bool {
+	return c.channel.ready&(EventHangup|EventError|EventUrgent) == 0 &&
+		!c.peer.IsUnix() && !c.flags.any(outputLost)
 }
 
 // deliver hands the input to the Message callback, and to its successor when the
@@ -326,9 +336,7 @@ func (c *TcpConnection) closeInLoop(err error) {
 	// The fd is about to be removed and closed: what cannot be disabled now is
 	// ignored until then.
 	_ = c.channel.DisableAll()
-	if c.Loop().QueueInLoop(c.destroyInLoop) != nil {
-		c.destroyInLoop() // the loop is ending: this is its last round
-	}
+	c.Loop().destroyLater(c)
 }
 
 func (c *TcpConnection) destroyInLoop() {
@@ -348,6 +356,10 @@ func (c *TcpConnection) destroyInLoop() {
 
 // endUnannounced closes the fd and tells the owner.
 func (c *TcpConnection) endUnannounced() {
+	c.mu.Lock()
+	c.outClosed = true
+	c.mu.Unlock()
+	c.state.Store(uint32(Disconnected))
 	_ = c.Socket().Close()
 	c.channel.fd = -1
 	c.shared.gone(c)

@@ -89,29 +89,34 @@ func (c *TcpConnection) enqueue(weight int, add func(*outputQueue)) error {
 		c.forceClose(ErrOutputFull)
 		return ErrOutputFull
 	}
+	// Before anything is added: what a loop that has quit refuses stays the caller's.
+	if err := c.flushLaterLocked(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
 	if c.out == nil {
 		c.out = takeOutputQueue()
 	}
 	add(c.out)
 	c.weight.Add(int64(weight))
-	queued := c.dirty
-	c.dirty = true
 	c.mu.Unlock()
-	if queued {
-		return nil
-	}
-	return c.Loop().queueFlush(c)
+	return nil
 }
 
-// flushLaterInLoop has the loop flush the connection in its next round of output.
+// flushLaterLocked has the loop flush the connection in its next round of output.
+func (c *TcpConnection) flushLaterLocked() error {
+	if c.dirty {
+		return nil
+	}
+	err := c.Loop().queueFlush(c)
+	c.dirty = err == nil
+	return err
+}
+
 func (c *TcpConnection) flushLaterInLoop() {
 	c.mu.Lock()
-	queued := c.dirty
-	c.dirty = true
-	c.mu.Unlock()
-	if !queued {
-		_ = c.Loop().queueFlush(c) // refused only from outside the loop
-	}
+	defer c.mu.Unlock()
+	_ = c.flushLaterLocked() // refused only from outside the loop
 }
 
 // sendInLoop writes large pieces straight from the caller's memory, behind what
@@ -132,7 +137,10 @@ func (c *TcpConnection) sendInLoop(pieces ...[]byte) error {
 	if !c.channel.Writing() {
 		// An error shows again when the rest is flushed, outside this call, but
 		// the kernel says why only once.
-		if err := c.writeSending(); err != nil && err != unix.EAGAIN && c.err == nil {
+		switch err := c.writeSending(); {
+		case err == unix.EAGAIN:
+			c.awaitWritable()
+		case err != nil && c.err == nil:
 			c.err = err
 		}
 	}
@@ -146,11 +154,13 @@ func (c *TcpConnection) takeOutput() {
 	out := c.out
 	c.out = nil
 	c.mu.Unlock()
-	switch {
-	case out == nil:
-	case c.sending == nil:
+	if out == nil {
+		return
+	}
+	c.flags.set(unreported)
+	if c.sending == nil {
 		c.sending = out
-	default:
+	} else {
 		c.sending.appendQueue(out)
 	}
 }
@@ -188,8 +198,7 @@ func (c *TcpConnection) writeInLoop() {
 	}
 	switch {
 	case err == unix.EAGAIN:
-		c.channel.blocked(EventWrite)
-		c.waitWritable(true)
+		c.awaitWritable()
 	case err != nil:
 		c.loseOutput(err)
 		return
@@ -198,9 +207,17 @@ func (c *TcpConnection) writeInLoop() {
 		c.flushLaterInLoop() // the budget is used up
 	default:
 		c.waitWritable(false)
+		c.checkWaterMarks() // before WriteComplete: that may fill the output again
 		c.outputDone()
+		return
 	}
 	c.checkWaterMarks()
+}
+
+// awaitWritable goes on when the kernel, which has answered EAGAIN, takes more.
+func (c *TcpConnection) awaitWritable() {
+	c.channel.blocked(EventWrite)
+	c.waitWritable(true)
 }
 
 // writeSending writes what fd takes, and accounts for it.
@@ -225,8 +242,11 @@ func (c *TcpConnection) waitWritable(wait bool) {
 	}
 }
 
-// outputDone runs when all output is with the kernel.
+// outputDone runs when all that was taken is with the kernel.
 func (c *TcpConnection) outputDone() {
+	if c.PendingOutput() {
+		return // LowWater has sent more
+	}
 	if c.sending != nil {
 		c.sending.free()
 		c.sending = nil
@@ -235,7 +255,9 @@ func (c *TcpConnection) outputDone() {
 		c.sendFin()
 		return
 	}
-	if c.cb.WriteComplete != nil && !c.flags.any(destroying) {
+	report := c.flags.any(unreported)
+	c.flags.clear(unreported)
+	if report && c.cb.WriteComplete != nil && !c.flags.any(destroying) {
 		c.cb.WriteComplete(c)
 	}
 }
@@ -314,8 +336,7 @@ func (c *TcpConnection) CloseWrite() { c.endOutput(finWanted) }
 // destroys our last bytes (RFC 9112 section 9.6); the connection closes when the
 // peer's FIN has come. A peer that takes nothing for the linger time, or keeps its
 // FIN back for 5 seconds (or the linger time, if shorter), is closed with
-// ErrLinger. No Message comes
-// after it. Any goroutine.
+// ErrLinger. No Message comes after it. Any goroutine.
 func (c *TcpConnection) Shutdown() { c.endOutput(finWanted | discarding) }
 
 func (c *TcpConnection) endOutput(how connFlags) {
