@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
@@ -29,7 +28,7 @@ func (f *logFormat) Type() string   { return "format" }
 
 func (f *logFormat) Set(s string) error {
 	if !slices.Contains(logFormats, s) {
-		return fmt.Errorf("want %s", strings.Join(logFormats, " or "))
+		return fmt.Errorf("want %s", oneOf(logFormats))
 	}
 	*f = logFormat(s)
 	return nil

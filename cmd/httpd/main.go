@@ -68,6 +68,7 @@ func newRootCommand() *cobra.Command {
 	root.SetVersionTemplate("httpd {{.Version}}\n")
 	root.SilenceUsage = true
 	root.SilenceErrors = true
-	root.AddCommand(newDemoCommand())
+	root.AddCommand(newDemoCommand(), newCompletionCommand())
+	root.SetHelpCommand(newHelpCommand())
 	return root
 }

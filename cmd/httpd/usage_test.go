@@ -67,6 +67,12 @@ func TestFailuresAreOneLine(t *testing.T) {
 		{"socket with a path that is too long", []string{"-l", "unix:/" + strings.Repeat("x", 200)}, 2, []string{"longer"}},
 		{"log format", []string{"--log", "xml"}, 2, []string{"xml", "text or off"}},
 		{"drain", []string{"--drain", "soon"}, 2, []string{"soon"}},
+		{"completion for another shell", []string{"completion", "nosuchshell"}, 2, []string{`"nosuchshell"`, "bash, zsh, fish or powershell", "httpd completion --help"}},
+		{"completion for no shell", []string{"completion"}, 2, []string{"bash, zsh, fish or powershell"}},
+		{"completion for two shells", []string{"completion", "bash", "zsh"}, 2, []string{"one shell"}},
+		{"help with another command", []string{"help", "nope"}, 2, []string{`"nope"`, "httpd help --help"}},
+		{"help with a command of a command", []string{"help", "demo", "nope"}, 2, []string{`"demo nope"`}},
+		{"help with a flag", []string{"help", "--frobnicate"}, 2, []string{"--frobnicate"}},
 		{"drain below zero", []string{"--drain", "-1s"}, 2, []string{"-1s"}},
 	}
 	for _, tt := range tests {
@@ -104,7 +110,15 @@ func TestCallsThatOnlyPrint(t *testing.T) {
 		{"help", []string{"--help"}, []string{"httpd [DIR]", "--listen ADDR", "--drain", "demo"}},
 		{"help of demo", []string{"demo", "--help"}, []string{"httpd demo", "--listen ADDR"}},
 		{"version", []string{"--version"}, []string{"httpd ", "go1."}},
-		{"completion", []string{"completion", "bash"}, []string{"bash completion"}},
+		{"help command", []string{"help"}, []string{"httpd [DIR]", "--listen ADDR", "--drain", "demo"}},
+		{"help with demo", []string{"help", "demo"}, []string{"httpd demo", "--listen ADDR"}},
+		{"help with help", []string{"help", "help"}, []string{"httpd help [COMMAND]"}},
+		{"bash completion", []string{"completion", "bash"}, []string{"bash completion", "__complete"}},
+		{"zsh completion", []string{"completion", "zsh"}, []string{"#compdef httpd"}},
+		{"fish completion", []string{"completion", "fish"}, []string{"complete -c httpd"}},
+		{"powershell completion", []string{"completion", "powershell"}, []string{"Register-ArgumentCompleter"}},
+		{"completion of completion", []string{"__complete", "completion", ""}, []string{"bash\n", "zsh\n", "fish\n", "powershell\n"}},
+		{"completion of help", []string{"__complete", "help", ""}, []string{"demo\t", "completion\t"}},
 		{"completion of --log", []string{"__complete", "--log", ""}, []string{"text\n", "off\n"}},
 		{"completion of DIR", []string{"__complete", "./"}, []string{":16\n"}}, // ShellCompDirectiveFilterDirs
 	}
