@@ -122,6 +122,16 @@ func TestDrainHasADeadline(t *testing.T) {
 	expectLastLine(t, p, "longer than 50ms")
 }
 
+// A deadline that has passed is no failure where nothing was left to end.
+func TestDrainOfZeroWithoutConnections(t *testing.T) {
+	p := start(t, "-l", "127.0.0.1:0", "-l", "127.0.0.1:0", "--drain", "0s", t.TempDir())
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	expectLastLine(t, p, "stopping connections=0")
+}
+
 func expectLastLine(t *testing.T, p *process, want string) {
 	t.Helper()
 	all := p.stderr.all()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -208,6 +209,52 @@ func TestServesOnWithStderrBlocked(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// As with `httpd 2>&1 >/dev/null | head -1`: the reader of stderr goes away.
+func TestServesOnWithStderrClosed(t *testing.T) {
+	dir := site(t, map[string][]byte{"a.txt": []byte("here")})
+	socket := filepath.Join(t.TempDir(), "s")
+	p := &process{
+		t: t, cmd: exec.Command(binary, "-l", "127.0.0.1:0", "-l", "unix:"+socket, "--drain", patience.String(), dir),
+		stderr: newLines(), exited: make(chan struct{}),
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = w
+	p.launch(nil)
+	w.Close()
+	client := nethttp.Client{Timeout: patience}
+	fetch := func() {
+		t.Helper()
+		res, err := client.Get(p.url("/a.txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if body, err := io.ReadAll(res.Body); err != nil || string(body) != "here" {
+			t.Fatalf("%q, %v", body, err)
+		}
+	}
+	fetch()
+	if line, err := bufio.NewReader(r).ReadString('\n'); err != nil || !strings.Contains(line, " GET /a.txt 200 ") {
+		t.Fatalf("the log begins with %q, %v", line, err)
+	}
+	r.Close()
+	fetch() // its line meets a pipe without a reader, now or with those that follow
+	for range 100 {
+		fetch()
+	}
+	client.CloseIdleConnections()
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Stat(socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is left behind: %v", err)
 	}
 }
 

@@ -43,6 +43,11 @@ func (s *service) addFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("log", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// maxBody bounds the body of a request, in bytes: none that httpd serves has a
+// use for one. A form's worth is let through to the 405 or the answer that the
+// method has; what is larger is refused by 413.
+const maxBody = 4 << 10
+
 // run serves what handler returns until a signal stops it. It prints what it
 // serves and every URL, in that order, when all of them can be used.
 func (s *service) run(cmd *cobra.Command, what string, handler func(*http.Server) http.Handler) error {
@@ -50,11 +55,19 @@ func (s *service) run(cmd *cobra.Command, what string, handler func(*http.Server
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// Go ends a process that writes to a closed stdout or stderr, unless SIGPIPE is
+	// ignored. Losing the reader of a log is no reason to stop serving.
+	signal.Ignore(syscall.SIGPIPE)
 
 	access := newAccessLog(s.log, cmd.ErrOrStderr())
 	defer access.close()
 
-	server := &http.Server{Logger: access.logger, Loops: runtime.GOMAXPROCS(0), Refused: access.refused()}
+	server := &http.Server{
+		Limits:  http.Limits{MaxBody: maxBody},
+		Logger:  access.logger,
+		Loops:   runtime.GOMAXPROCS(0),
+		Refused: access.refused(),
+	}
 	server.Handler = access.wrap(handler(server))
 	bound, err := s.listenAll(cmd.Context(), server)
 	if err != nil {
