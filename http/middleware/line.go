@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode"
@@ -16,12 +17,14 @@ import (
 // which one reads it.
 //
 //	2026-01-31 15:04:05.123 192.0.2.7:53412 GET /index.html 200 5120B 412µs
-//	2026-01-31 15:04:05.124 WARN descriptors exhausted limit=1024
+//	2026-01-31 15:04:05.124 192.0.2.7:53414 - - 400 "malformed request line"
+//	2026-01-31 15:04:05.125 WARN descriptors exhausted limit=1024 by="a client"
 //
-// The records of [Log] are written as in the first line, by their values alone;
-// all others as level (unless it is Info), message and key=value. Whatever could
-// move a cursor or forge a line, in any part of the record, is escaped as Go
-// escapes it in a string.
+// The records of [Log] and [LogRefused] are written as in the first two lines, by
+// their values alone; all others as level (unless it is Info), message and
+// key=value. A value that is empty, holds a blank or begins with a quote stands in
+// quotes. Whatever could move a cursor or forge a line, in any part of the record,
+// is escaped as Go escapes it in a string.
 //
 // Each record is one Write, and Writes never overlap. Any goroutine may call its
 // methods.
@@ -66,7 +69,7 @@ func (h *LineHandler) Handle(_ context.Context, r slog.Record) error {
 		if r.Level != slog.LevelInfo {
 			b = append(append(b, r.Level.String()...), ' ')
 		}
-		b = append(appendEscaped(b, r.Message, false), ' ')
+		b = append(appendEscaped(b, r.Message, nothing), ' ')
 	}
 	b = append(b, h.prefix...)
 	r.Attrs(func(a slog.Attr) bool {
@@ -133,8 +136,8 @@ func appendAttr(b []byte, groups string, a slog.Attr) []byte {
 	if a.Equal(slog.Attr{}) {
 		return b
 	}
-	b = appendEscaped(b, groups, true)
-	b = append(appendEscaped(b, a.Key, true), '=')
+	b = appendEscaped(b, groups, ' ')
+	b = append(appendEscaped(b, a.Key, ' '), '=')
 	return append(appendValue(b, v), ' ')
 }
 
@@ -149,8 +152,18 @@ func appendValue(b []byte, v slog.Value) []byte {
 	case slog.KindTime:
 		return v.Time().AppendFormat(b, time.RFC3339Nano)
 	default:
-		return appendEscaped(b, v.String(), true)
+		return appendText(b, v.String())
 	}
+}
+
+// appendText appends a value so that a reader, also a program, sees where it ends:
+// behind the second quote if it begins with one, else at the next blank.
+func appendText(b []byte, s string) []byte {
+	if s != "" && s[0] != '"' && strings.IndexByte(s, ' ') < 0 {
+		return appendEscaped(b, s, nothing)
+	}
+	b = appendEscaped(append(b, '"'), s, '"')
+	return append(b, '"')
 }
 
 // roundDuration keeps three significant digits: what is behind them is noise.
@@ -162,20 +175,22 @@ func roundDuration(d time.Duration) time.Duration {
 	return d.Round(unit)
 }
 
-// appendEscaped appends s with every rune that is not printable, and the
-// backslash, as Go writes it in a string. In a word, a blank is escaped too, so
-// that the fields of a line can be cut at blanks.
-func appendEscaped(b []byte, s string, word bool) []byte {
+// nothing is what appendEscaped need not escape on top of what it always does.
+const nothing = 0
+
+// appendEscaped appends s with every rune that is not printable, the backslash,
+// and the byte also (a quote or a blank) as Go writes them in a string.
+func appendEscaped(b []byte, s string, also byte) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
 			switch {
-			case c == '\\':
-				b = append(b, `\\`...)
-			case c > ' ' && c < 0x7f, c == ' ' && !word:
-				b = append(b, c)
-			default:
+			case c == '\\', c == '"' && also == '"':
+				b = append(b, '\\', c)
+			case c < ' ', c == 0x7f, c == ' ' && also == ' ':
 				b = appendHex(b, c)
+			default:
+				b = append(b, c)
 			}
 			i++
 			continue

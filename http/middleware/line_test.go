@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 7e6, time.UTC)
@@ -34,6 +36,13 @@ func requestAttrs(target string) []slog.Attr {
 	}
 }
 
+func refusedAttrs(reason string) []slog.Attr {
+	return []slog.Attr{
+		slog.String("remote", "192.0.2.7:53412"), slog.String("method", "-"), slog.String("target", "-"),
+		slog.Int("status", 400), slog.String("reason", reason),
+	}
+}
+
 func TestLineHandler(t *testing.T) {
 	type group struct{ A int }
 	tests := []struct {
@@ -45,7 +54,14 @@ func TestLineHandler(t *testing.T) {
 		want   string
 	}{
 		{"request", nil, slog.LevelInfo, "request", requestAttrs("/a?b=c"), "192.0.2.7:53412 GET /a?b=c 200 5120B 412µs"},
-		{"request with another attribute", nil, slog.LevelInfo, "request", append(requestAttrs("/"), slog.String("id", "x y")), `192.0.2.7:53412 GET / 200 5120B 412µs id=x\x20y`},
+		{"request with another attribute", nil, slog.LevelInfo, "request", append(requestAttrs("/"), slog.String("id", "x y")), `192.0.2.7:53412 GET / 200 5120B 412µs id="x y"`},
+		{"refused", nil, slog.LevelInfo, "request", refusedAttrs("malformed request line"), `192.0.2.7:53412 - - 400 "malformed request line"`},
+		{"refused, forged", nil, slog.LevelInfo, "request", refusedAttrs("a\" \x1b\r\n2026 \\\" x"), `192.0.2.7:53412 - - 400 "a\" \x1b\x0d\x0a2026 \\\" x"`},
+		{"refused, one word", nil, slog.LevelInfo, "request", refusedAttrs("timeout"), `192.0.2.7:53412 - - 400 timeout`},
+		{"refused, no word", nil, slog.LevelInfo, "request", refusedAttrs(""), `192.0.2.7:53412 - - 400 ""`},
+		{"reason of another record", nil, slog.LevelInfo, "m", []slog.Attr{slog.String("reason", "a b")}, `m reason="a b"`},
+		{"request, blanks and quotes", nil, slog.LevelInfo, "request", requestAttrs(`/a" 200 "`), `192.0.2.7:53412 GET "/a\" 200 \"" 200 5120B 412µs`},
+		{"quotes within a word", nil, slog.LevelInfo, "m", []slog.Attr{slog.String("a", `x"y`), slog.String("b", `"`)}, `m a=x"y b="\""`},
 		{"request, control bytes", nil, slog.LevelInfo, "request", requestAttrs("/\x1b[2J\r\n\x00\x7f"), `192.0.2.7:53412 GET /\x1b[2J\x0d\x0a\x00\x7f 200 5120B 412µs`},
 		{"message", nil, slog.LevelInfo, "stopping", []slog.Attr{slog.Int("connections", 3)}, "stopping connections=3"},
 		{"level", nil, slog.LevelWarn, "odd", nil, "WARN odd"},
@@ -53,7 +69,7 @@ func TestLineHandler(t *testing.T) {
 		{"C1 control and direction marks", nil, slog.LevelInfo, "a\u009b2J \u202eb é 鐘", nil, `a\u009b2J \u202eb é 鐘`},
 		{"invalid UTF-8", nil, slog.LevelInfo, "a\xffb", nil, `a\xffb`},
 		{"backslash is escaped, so that what is escaped can be told from what was sent", nil, slog.LevelInfo, `\x1b`, nil, `\\x1b`},
-		{"error value", nil, slog.LevelError, "failed", []slog.Attr{slog.Any("err", errors.New("no such\nfile"))}, `ERROR failed err=no\x20such\x0afile`},
+		{"error value", nil, slog.LevelError, "failed", []slog.Attr{slog.Any("err", errors.New("no such\nfile"))}, `ERROR failed err="no such\x0afile"`},
 		{"key", nil, slog.LevelInfo, "m", []slog.Attr{slog.Bool("a b\n", true)}, `m a\x20b\x0a=true`},
 		{"time and unsigned", nil, slog.LevelInfo, "m", []slog.Attr{slog.Time("t", noon), slog.Uint64("u", 7)}, "m t=2026-01-31T12:00:00.007Z u=7"},
 		{"group", nil, slog.LevelInfo, "m", []slog.Attr{slog.Group("g", slog.Int("a", 1), slog.Group("h", slog.Int("b", 2)))}, "m g.a=1 g.h.b=2"},
@@ -94,6 +110,35 @@ func TestLineHandlerEnabled(t *testing.T) {
 	if h.Enabled(context.Background(), slog.LevelInfo) || !h.Enabled(context.Background(), slog.LevelWarn) {
 		t.Error("want Warn and above")
 	}
+}
+
+// Whatever a record holds, its line is one line of printable text, and its values
+// come back from it.
+func FuzzLineHandler(f *testing.F) {
+	f.Add("stopping", "key", "a value")
+	f.Add("request", "reason", "malformed \"line\" \\")
+	f.Add("request", "target", "\x1b[2J\r\n\x00\x7f\u202e\xff")
+	f.Fuzz(func(t *testing.T, msg, key, value string) {
+		var out bytes.Buffer
+		r := slog.NewRecord(time.Time{}, slog.LevelInfo, msg, 0)
+		r.AddAttrs(slog.String(key, value), slog.Int("last", 1))
+		if err := NewLineHandler(&out, nil).Handle(context.Background(), r); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := strings.CutSuffix(out.String(), " last=1\n")
+		if !ok || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Fatalf("%q", out.String())
+		}
+		if msg != requestMessage || key != keyReason {
+			return
+		}
+		if !strings.HasPrefix(got, `"`) {
+			got = `"` + strings.ReplaceAll(got, `"`, `\"`) + `"`
+		}
+		if back, err := strconv.Unquote(got); err != nil || back != value {
+			t.Fatalf("%q became %s, which is %q, %v", value, got, back, err)
+		}
+	})
 }
 
 func TestRoundDuration(t *testing.T) {

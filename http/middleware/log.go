@@ -11,7 +11,7 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// What Log's records are made of, and [LineHandler] knows them by.
+// What the records of Log and LogRefused are made of, and [LineHandler] knows them by.
 const (
 	requestMessage = "request"
 	keyRemote      = "remote"
@@ -25,7 +25,7 @@ const (
 
 func isRequestKey(key string) bool {
 	switch key {
-	case keyRemote, keyMethod, keyTarget, keyStatus, keyBytes, keyDuration:
+	case keyRemote, keyMethod, keyTarget, keyStatus, keyBytes, keyDuration, keyReason:
 		return true
 	}
 	return false
@@ -91,9 +91,14 @@ func logRequest(handler slog.Handler, c *http.Ctx, status int, start time.Time) 
 }
 
 // LogRefused makes an http.Server's Refused of l: one record for each request that
-// was refused before a handler saw it, in the form of those of [Log]. Method and
-// target are "-", since nothing of such a request is believed; reason says what was
-// wrong.
+// was refused before a handler saw it. The message is "request", the level Info; the
+// attributes, in this order:
+//
+//	remote  as with [Log]
+//	method  "-", as nothing of such a request is believed
+//	target  "-"
+//	status  of the answer
+//	reason  what was wrong, as the answer tells the client
 func LogRefused(l *slog.Logger) func(remote reactor.InetAddress, e *http.Error) {
 	return func(remote reactor.InetAddress, e *http.Error) {
 		l.LogAttrs(context.Background(), slog.LevelInfo, requestMessage,

@@ -234,3 +234,22 @@ func TestLogRefused(t *testing.T) {
 		t.Error("no reason")
 	}
 }
+
+// The line of such a request reads as the others do.
+func TestLogRefusedLine(t *testing.T) {
+	var out bytes.Buffer
+	async := middleware.NewAsyncWriter(&out, 1<<16, nil)
+	logger := slog.New(middleware.NewLineHandler(async, nil))
+	addr := start(t, &http.Server{
+		Handler: func(c *http.Ctx) error { return c.NoContent(204) },
+		Logger:  slog.New(slog.DiscardHandler),
+		Refused: middleware.LogRefused(logger),
+	})
+	roundTrip(t, addr, "GET\x1b /")
+	if err := async.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if line := out.String(); !strings.HasSuffix(line, " - - 400 \"malformed request line\"\n") || strings.Count(line, "\n") != 1 {
+		t.Errorf("got %q", line)
+	}
+}
