@@ -19,6 +19,8 @@ import (
 // Where openat2 is missing (before Linux 5.6) or forbidden (the seccomp
 // filter of a container), os.Root does the same walk, component by component,
 // at 1.6 times the cost for a name in the root and 3.5 times two folders below.
+// It reads each folder that it passes: one that may only be passed (mode --x)
+// is forbidden then, with all that lies in it.
 type root struct {
 	fd     int      // O_PATH
 	cached bool     // RESOLVE_CACHED is known (Linux 5.12)

@@ -8,7 +8,9 @@
 // links that lead elsewhere. Only regular files are sent. Names that start
 // with a dot are never served, nor listed; a link without a dot may lead to
 // one, for whoever owns the folder made that link. A path that names nothing
-// that is served is answered by 404, whatever the reason.
+// that is served is answered by 404, whether there is nothing, something hidden,
+// a way out or a device; what is there and may not be read by this process, or
+// lies in a folder that it may not pass, by 403.
 //
 // What is promised of an answer: its length, validators and bytes come from
 // one opened file; when that file is cut short while it is sent, the
