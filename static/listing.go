@@ -233,7 +233,7 @@ func appendRow(p []byte, e *entry) []byte {
 		class, slash = `<tr class="d"><td><a href="`, "/"
 	}
 	p = append(p, class...)
-	p = appendEscaped(p, e.name)
+	p = appendEscaped(p, e.name, "")
 	p = append(append(p, slash...), `">`...)
 	p = appendShown(p, e.name)
 	p = append(append(p, slash...), "</a></td><td>"...)

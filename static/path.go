@@ -1,6 +1,9 @@
 package static
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // maxPath is the longest name looked up: PATH_MAX of Linux less the final NUL
 // (path_resolution(7)). Longer ones cannot name a file.
@@ -36,12 +39,13 @@ func appendName(dst, path []byte) (name []byte, folder, ok bool) {
 // hidden reports whether one segment is a name that is never served or listed.
 func hidden[T string | []byte](segment T) bool { return len(segment) > 0 && segment[0] == '.' }
 
-// appendEscaped appends one path segment so that it means the same bytes in
-// any URL: all but the unreserved characters (RFC 3986, 2.3) are escaped, so
-// that no "?", "#", "%", ":" or byte that is not UTF-8 can be misread.
-func appendEscaped(dst []byte, segment string) []byte {
-	for i := range len(segment) {
-		if c := segment[i]; unreserved(c) {
+// appendEscaped appends s with every byte percent-encoded that is neither an
+// unreserved character (RFC 3986, 2.3) nor in keep. With nothing to keep, a path
+// segment means the same bytes in any URL: no "?", "#", "%", ":" or byte that is
+// not UTF-8 can be misread.
+func appendEscaped(dst []byte, s, keep string) []byte {
+	for i := range len(s) {
+		if c := s[i]; unreserved(c) || strings.IndexByte(keep, c) >= 0 {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
@@ -64,31 +68,13 @@ func unreserved(c byte) bool {
 // from making it a scheme. Bytes that do not belong in a path are escaped, so
 // a browser cannot take a backslash for a slash.
 func folderTarget(rawPath, rawQuery string) string {
-	last := rawPath
-	for i := len(rawPath) - 1; i >= 0; i-- {
-		if rawPath[i] == '/' {
-			last = rawPath[i+1:]
-			break
-		}
-	}
+	last := rawPath[strings.LastIndexByte(rawPath, '/')+1:]
 	dst := append(make([]byte, 0, len(last)+len(rawQuery)+16), "./"...)
-	dst = appendReserved(dst, last, "%!$&'()*+,;=:@")
+	dst = appendEscaped(dst, last, "%!$&'()*+,;=:@")
 	dst = append(dst, '/')
 	if rawQuery != "" {
 		dst = append(dst, '?')
-		dst = appendReserved(dst, rawQuery, "%!$&'()*+,;=:@/?")
+		dst = appendEscaped(dst, rawQuery, "%!$&'()*+,;=:@/?")
 	}
 	return string(dst)
-}
-
-// appendReserved appends s, escaping what is neither unreserved nor in keep.
-func appendReserved(dst []byte, s, keep string) []byte {
-	for i := range len(s) {
-		if unreserved(s[i]) || bytes.IndexByte([]byte(keep), s[i]) >= 0 {
-			dst = append(dst, s[i])
-		} else {
-			dst = appendEscaped(dst, s[i:i+1])
-		}
-	}
-	return dst
 }

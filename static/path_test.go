@@ -89,7 +89,7 @@ func TestAppendEscapedRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range hardNames() {
-		link := string(appendEscaped(nil, name))
+		link := string(appendEscaped(nil, name, ""))
 		ref, err := base.Parse(link)
 		if err != nil {
 			t.Errorf("%q: link %q: %v", name, link, err)
