@@ -78,7 +78,7 @@ type Channel struct {
 	queued   bool  // in the loop's list of channels to handle again
 	state    channelState
 	slot     int32  // where the poller keeps it
-	turn     uint32 // of the loop, in which it was last handled
+	turn     uint64 // of the loop, in which it was last handled
 }
 
 type channelState uint8

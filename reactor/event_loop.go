@@ -39,7 +39,7 @@ type EventLoop struct {
 	running   []func()
 	now       time.Duration // 0: not read in this iteration
 	handedOut bool
-	turn      uint32 // counts iterations
+	turn      uint64 // counts iterations
 	dying     []*TcpConnection
 	finishing bool
 	attempts  map[*Connector]struct{} // that hold a socket

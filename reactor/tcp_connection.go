@@ -167,7 +167,7 @@ func (c *TcpConnection) HandleRead() {
 			c.closeInLoop(nil)
 			return
 		case err == unix.EAGAIN:
-			c.channel.blocked(EventRead)
+			c.channel.blocked(EventRead | EventUrgent) // the mark was passed as well
 			return
 		case err != nil:
 			c.closeInLoop(err)

@@ -293,7 +293,7 @@ func (c *TcpConnection) readRestInLoop() {
 }
 
 // discardOutput drops what is not sent. No Send may come in between: outClosed is
-// set, but for a connection that has lost its loop.
+// set.
 func (c *TcpConnection) discardOutput() {
 	c.takeOutput()
 	if c.sending != nil {

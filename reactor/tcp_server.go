@@ -99,11 +99,12 @@ func (s *TcpServer) Start() error {
 		return err
 	}
 	if err := s.startAcceptors(); err != nil {
-		err = errors.Join(err, s.closeAcceptors(context.Background(), s.acceptors), s.stopPool())
+		err = errors.Join(err, s.closeAcceptors(context.Background(), s.acceptors))
 		s.acceptors = nil
 		s.setPhase(serverClosing)
+		s.eachConnection(drain) // those that the first listeners let in
 		s.signalEmpty()
-		return err
+		return errors.Join(err, s.stopPool())
 	}
 	s.setPhase(serverRunning)
 	return nil
@@ -178,7 +179,7 @@ func (s *TcpServer) listen(a *Acceptor) error {
 		return onLoop(a.loop, a.Listen)
 	}
 	return a.loop.QueueInLoop(func() {
-		if err := a.Listen(); err != nil {
+		if err := a.Listen(); err != nil && !errors.Is(err, ErrClosed) {
 			s.opts.logger.Error("listening fails", "address", s.addr.String(), "error", err)
 		}
 	})
