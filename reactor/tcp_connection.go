@@ -77,10 +77,13 @@ type TcpConnection struct {
 	dirty     bool         // queued for a flush
 	outClosed bool         // no more Send
 
+	// Of the loop's again, and here because there is room: all of a connection is
+	// 288 bytes, which is one of the allocator's sizes.
+	flags connFlags
+	place int32 // in the loop's connections
+
 	weight atomic.Int64 // of out and sending
 	state  atomic.Uint32
-	place  int32 // in the loop's connections
-	flags  connFlags
 
 	id         uint64
 	peer       InetAddress
