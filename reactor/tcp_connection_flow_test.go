@@ -309,3 +309,41 @@ func TestStopReadBlocksPeer(t *testing.T) {
 	inLoop(t, c.Loop(), c.StartRead)
 	eventually(t, "all that was written is read", func() bool { return got.Load() == int64(written) })
 }
+
+// TestLowWaterThoughRefilled: a WriteComplete callback that fills the output again, to
+// between the marks, does not keep reading paused: the output was empty before.
+func TestLowWaterThoughRefilled(t *testing.T) {
+	const low, high, refill = 4 << 10, 1 << 20, 96 << 10
+	life, marks, got := newEnds(), make(chan string, 100), make(chan int, 100)
+	server := serve(t, onTCP4, &reactor.Callbacks{
+		Connection: life.connection,
+		WriteComplete: func(c *reactor.TcpConnection) {
+			if c.Connected() {
+				_ = c.Send(make([]byte, refill))
+			}
+		},
+		HighWater: func(*reactor.TcpConnection, int) { marks <- "high" },
+		LowWater:  func(*reactor.TcpConnection) { marks <- "low" },
+		Message: func(c *reactor.TcpConnection, in *reactor.Buffer) {
+			got <- in.Len()
+			c.ForceClose()
+		},
+	}, reactor.WithWaterMarks(low, high, 64<<20))
+	client := dial(t, server.Addr())
+	c := receive(t, life.up, "the connection")
+	must(t, c.Send(make([]byte, 16<<20)))
+	if mark := receive(t, marks, "HighWater"); mark != "high" {
+		t.Errorf("got %s, want high", mark)
+	}
+	write(t, client, "x")
+	drained := make(chan struct{})
+	go func() { defer close(drained); _, _ = io.Copy(io.Discard, client) }()
+	if mark := receive(t, marks, "LowWater"); mark != "low" {
+		t.Errorf("got %s, want low", mark)
+	}
+	if n := receive(t, got, "what waited"); n != 1 {
+		t.Errorf("%d bytes", n)
+	}
+	receive(t, life.down, "the end")
+	receive(t, drained, "the client's end")
+}

@@ -1,8 +1,10 @@
 package reactor_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -224,5 +226,94 @@ func TestShutdownAfterQuit(t *testing.T) {
 		must(t, server.Shutdown(t.Context()))
 		must(t, receive(t, ended, "the end of the loop"))
 		wantError(t, receive(t, down, "the end of the connection"), reactor.ErrLoopClosed)
+	}
+}
+
+// TestShutdownsHaveContextsOfTheirOwn: while a callback holds a loop, a second call
+// is bounded by its own context, not by that of the first.
+func TestShutdownsHaveContextsOfTheirOwn(t *testing.T) {
+	held, release := make(chan struct{}), make(chan struct{})
+	server := prepare(t, onTCP4, &reactor.Callbacks{
+		Message: func(_ *reactor.TcpConnection, in *reactor.Buffer) {
+			in.RetrieveAll()
+			close(held)
+			<-release
+		},
+	})
+	must(t, server.Start())
+	client := dial(t, server.Addr())
+	write(t, client, "x")
+	receive(t, held, "the callback")
+	patient, hurried := make(chan error, 1), make(chan error, 1)
+	go func() { patient <- server.Shutdown(t.Context()) }()
+	eventually(t, "the first has begun", func() bool { return server.Start() != nil })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	go func() { hurried <- server.Shutdown(ended) }()
+	select {
+	case err := <-hurried:
+		wantError(t, err, context.Canceled)
+	case <-time.After(patience):
+		t.Error("the second waits for the first")
+	}
+	if len(patient) != 0 {
+		t.Error("the first has returned while a callback holds its connection")
+	}
+	close(release)
+	must(t, receive(t, patient, "the first returns"))
+	expectClosed(t, client)
+	server.guard.finish()
+}
+
+// TestShutdownBeforeLoop: a server whose base loop has not begun has nothing to wait
+// for, though it was started; the loop, should it run after all, does not accept.
+func TestShutdownBeforeLoop(t *testing.T) {
+	everywhere(t, func(t *testing.T, where string) {
+		var log bytes.Buffer
+		loop, err := reactor.NewEventLoop(reactor.WithLoopLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		must(t, err)
+		server, err := reactor.NewTcpServer(loop, addressOf(t, where), &reactor.Callbacks{})
+		must(t, err)
+		must(t, server.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Shutdown(context.Background()) }()
+		must(t, receive(t, ended, "Shutdown returns"))
+		if conn, err := net.Dial(network(server.Addr()), target(server.Addr())); err == nil {
+			conn.Close()
+			t.Error("the listener is still open")
+		}
+		loop.Quit()
+		must(t, loop.Loop())
+		if log.Len() != 0 {
+			t.Errorf("the loop reports: %s", log.String())
+		}
+	})
+}
+
+// TestShutdownRacesWithTheLoop: whether the base loop has not begun, runs, or has
+// ended when Start and Shutdown come, both return, and the listener is closed.
+func TestShutdownRacesWithTheLoop(t *testing.T) {
+	for i := range 100 {
+		loop, err := reactor.NewEventLoop(reactor.WithLoopLogger(nil))
+		must(t, err)
+		server, err := reactor.NewTcpServer(loop, addressOf(t, onTCP4), &reactor.Callbacks{Message: echo})
+		must(t, err)
+		looped, quit, down := make(chan error, 1), make(chan struct{}), make(chan error, 1)
+		go func() { looped <- loop.Loop() }()
+		go func() { defer close(quit); loop.Quit() }()
+		started := server.Start()
+		if started != nil {
+			wantError(t, started, reactor.ErrLoopClosed)
+		}
+		if i%2 == 0 {
+			receive(t, quit, "Quit")
+		}
+		go func() { down <- server.Shutdown(context.Background()) }()
+		must(t, receive(t, down, "Shutdown returns"))
+		must(t, receive(t, looped, "Loop returns"))
+		if conn, err := net.Dial("tcp", server.Addr().String()); err == nil {
+			conn.Close()
+			t.Fatalf("the listener is still open; Start said %v", started)
+		}
 	}
 }
