@@ -311,13 +311,17 @@ func TestStopReadBlocksPeer(t *testing.T) {
 }
 
 // TestLowWaterThoughRefilled: a WriteComplete callback that fills the output again, to
-// between the marks, does not keep reading paused: the output was empty before.
+// between the marks, does not keep reading paused: LowWater has come before it.
 func TestLowWaterThoughRefilled(t *testing.T) {
 	const low, high, refill = 4 << 10, 1 << 20, 12 << 10 // too little to be written at once
 	life, marks, got := newEnds(), make(chan string, 100), make(chan int, 100)
 	server := serve(t, onTCP4, &reactor.Callbacks{
 		Connection: life.connection,
 		WriteComplete: func(c *reactor.TcpConnection) {
+			select {
+			case marks <- "complete":
+			default:
+			}
 			if c.Connected() {
 				_ = c.Send(make([]byte, refill))
 			}
