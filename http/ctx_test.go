@@ -46,8 +46,8 @@ func TestRequestSide(t *testing.T) {
 			{"Header", c.Header("x-ONE"), "1"},
 			{"Header absent", c.Header("X-None"), ""},
 			{"PeekHeader", string(c.PeekHeader("X-One")), "1"},
-			{"PeekBody", string(c.PeekBody()), "abc"},
-			{"Body", string(c.Body()), "abc"},
+			{"PeekBody", string(must(c.PeekBody())), "abc"},
+			{"Body", string(must(c.Body())), "abc"},
 		} {
 			if tc.got != tc.want {
 				t.Errorf("%s: %q, want %q", tc.what, tc.got, tc.want)

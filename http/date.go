@@ -1,6 +1,9 @@
 package http
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // dateLine is the Date header line of a loop. It is formatted when a response asks for it and the second has changed, so
 // an idle loop does nothing for it. Loop goroutine only.
@@ -22,4 +25,24 @@ func (d *dateLine) at(now time.Duration) []byte {
 		d.good = now + time.Second - time.Duration(wall.Nanosecond())
 	}
 	return d.line
+}
+
+// clockLine is the Date header line for those who have no loop's clock: whoever finds it stale makes the next.
+type clockLine struct {
+	second int64
+	line   []byte
+}
+
+var clock atomic.Pointer[clockLine]
+
+// appendDateLine appends the Date header line for this moment. Any goroutine may call it.
+func appendDateLine(b []byte) []byte {
+	now := time.Now()
+	c := clock.Load()
+	if c == nil || c.second != now.Unix() {
+		line := append(now.UTC().AppendFormat([]byte("Date: "), timeFormat), '\r', '\n')
+		c = &clockLine{second: now.Unix(), line: line}
+		clock.Store(c)
+	}
+	return append(b, c.line...)
 }

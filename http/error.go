@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"strconv"
+	"strings"
 )
 
 // Error is an error that knows by which status a client hears of it. A handler that returns one, wrapped or not, has
@@ -11,6 +12,10 @@ type Error struct {
 	Code   int    // status code, 400 to 599
 	Detail string // one line for the client; "" says no more than the status does
 	Err    error  // the cause, for errors.Is and the log; never sent
+	// Header are lines for the answer, such as Retry-After or WWW-Authenticate; nil is none.
+	Header map[string]string
+	// Members are what a problem document says beyond its standard members: RFC 9457 section 3.2; nil is none.
+	Members map[string]any
 }
 
 // NewError returns an error that is answered by code, with detail in the body.
@@ -33,27 +38,61 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Fail answers for err as the server does for an error that a handler returns: by its code when it is or wraps an *Error,
-// else by 500; what only the operator should read goes to the log, and an error after the answer goes there alone.
-// Middleware that wants to see the answer calls it, and returns nil in place of err.
+// Fail answers for err as the server does for an error that a handler returns: by the server's ErrorHandler; what only the
+// operator should read goes to the log, and an error after the beginning of the answer goes there alone. Middleware that
+// wants to see the answer calls it, and returns nil in place of err.
 func (c *Ctx) Fail(err error) {
-	c.live()
-	w := c.conn.worker
+	x := c.live()
 	e, known := errors.AsType[*Error](err)
 	if known && (e.Code < 400 || e.Code > 599) {
 		known = false
 	}
-	if c.written || !known || e.Code >= 500 && e.Err != nil {
-		w.server.logger().Error("http: a handler failed", "error", err, "method", c.head.method, "path", string(c.path),
-			"remote", c.conn.tcp.PeerAddr().String())
+	if x.phase != unanswered && !errors.Is(err, ErrClientGone) || !known || e.Code >= 500 && e.Err != nil {
+		x.server.logger().Error("http: a handler failed", "error", err, "method", x.head.method, "path", string(x.path),
+			"remote", c.RemoteAddr().String())
 	}
 	switch {
-	case c.written:
+	case x.phase == streaming:
+		x.tear()
+	case x.phase == answered:
 	case known:
-		w.writeError(c, e.Code, e.Detail)
+		x.server.writeError(c, e)
 	default:
-		w.writeError(c, 500, "")
+		x.server.writeError(c, &Error{Code: 500, Err: err})
 	}
+}
+
+// writeError answers for e. Header lines that the handler has set stay, such as Allow, Retry-After or those of CORS, but for
+// those that described the body it meant to send.
+func (s *Server) writeError(c *Ctx, e *Error) {
+	x := c.x
+	x.deleteRepresentation()
+	for name, value := range e.Header {
+		if err := c.SetHeader(name, value); err != nil {
+			s.logger().Error("http: a header line of an error is not sent", "error", err)
+		}
+	}
+	write := s.ErrorHandler
+	if write == nil {
+		write = TextErrors
+	}
+	err := write(c, e)
+	if err != nil && x.phase == unanswered {
+		err = TextErrors(c, e)
+	}
+	if err != nil {
+		s.logger().Error("http: error answer not sent", "error", err)
+	}
+}
+
+// TextErrors is the ErrorHandler of a Server that has none: one line of text.
+func TextErrors(c *Ctx, e *Error) error {
+	text := statusLines[e.Code-100][len("HTTP/1.1 "):]
+	text = strings.TrimRight(text, " \r\n") // a code without a reason phrase ends in a blank
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return c.Text(e.Code, text+"\n")
 }
 
 // Errors of the methods of Ctx and Server, for errors.Is.

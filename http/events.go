@@ -1,6 +1,8 @@
 package http
 
-import "github.com/carillon-go/carillon/reactor"
+import (
+	"github.com/carillon-go/carillon/reactor"
+)
 
 // callbacks connect a server to the reactor. Each finds its conn in the connection's context; after an upgrade the
 // callbacks are another protocol's.
@@ -14,39 +16,80 @@ func (s *Server) callbacks() *reactor.Callbacks {
 				c.rest()
 				return
 			}
-			of(tcp).dropBody()
+			of(tcp).gone()
 		},
 		Message:       func(tcp *reactor.TcpConnection, in *reactor.Buffer) { of(tcp).serve(in) },
 		WriteComplete: func(tcp *reactor.TcpConnection) { of(tcp).written() },
+		LowWater:      func(tcp *reactor.TcpConnection) { of(tcp).roomMade() },
 		HalfClose:     func(tcp *reactor.TcpConnection) { of(tcp).peerClosed() },
 		Timeout:       func(tcp *reactor.TcpConnection) { of(tcp).timeout() },
 		Drain:         func(tcp *reactor.TcpConnection) { of(tcp).drain() },
 	}
 }
 
+// gone is the Connection callback at the end.
+func (c *conn) gone() {
+	c.set(lost | finished)
+	c.worker.forgetSlow(c)
+	if !c.has(running) {
+		c.release()
+		return
+	}
+	cause := ErrClientGone
+	if c.worker.server.draining.Load() && c.tcp.Err() == nil && !c.has(peerDone) {
+		cause = ErrServerClosed
+	}
+	c.abandon(cause)
+	c.x.room.lost()
+}
+
+// abandon tells a handler at work that its client has left: its context ends, and reading the body fails.
+func (c *conn) abandon(cause error) {
+	x := c.x
+	if p := x.body.pipe; p != nil && !x.body.in.whole {
+		p.finish(ErrClientGone)
+	}
+	x.ticket.end(cause)
+}
+
 // written is the WriteComplete callback: a connection that waited for it goes on.
 func (c *conn) written() {
 	c.clear(sendingFile)
-	if !c.has(paused) {
+	c.worker.forgetSlow(c)
+	c.roomMade()
+	if !c.has(stopped) || c.has(running) {
 		return
 	}
-	c.clear(paused)
-	c.tcp.StartRead() // ahead of what may stop it again; it delivers nothing before this returns
-	c.serve(c.tcp.Input())
+	c.resume()
 	// The peer could not send while we did not read: its clocks start anew.
 	switch {
-	case c.has(paused | finished | detached):
-	case c.body != nil:
+	case c.has(stopped | finished | detached | running):
+	case c.x != nil:
 		c.startBodyClock()
 	case c.has(receivingHead):
 		c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.header))
 	}
 }
 
-// peerClosed is the HalfClose callback. All that came before it has been served, because nothing is read while requests
-// wait; what is unfinished now will never be whole. Answers on their way are still sent.
+// roomMade tells a handler that waits for its client to take output.
+func (c *conn) roomMade() {
+	if c.has(running) {
+		c.x.room.made()
+	}
+}
+
+// peerClosed is the HalfClose callback. What is unfinished now will never be whole, but answers to what has come are still
+// sent. A handler at work hears of it as if the client had left, because nobody can tell whether it has: that takes a
+// FIN as well.
 func (c *conn) peerClosed() {
-	if !c.has(finished) {
+	if c.has(finished) {
+		return
+	}
+	c.set(peerDone)
+	switch {
+	case c.has(running):
+		c.abandon(ErrClientGone)
+	case !c.has(stopped):
 		c.finish()
 	}
 }
@@ -57,17 +100,24 @@ func (c *conn) timeout() {
 		return
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
-	receiving := c.body != nil || c.has(receivingHead)
+	receiving := c.receiving()
 	patience, expired := times.idle, c.leave
 	switch {
-	case c.has(paused) || !receiving && c.tcp.PendingOutput():
+	case c.has(stopped) || !receiving && c.tcp.PendingOutput():
 		patience, expired = times.write, c.cut
+		if c.tcp.PendingOutput() && c.worker.tooSlow(c, now) {
+			c.cut()
+			return
+		}
+	case receiving && c.has(running):
+		c.giveUpBody()
+		return
 	case receiving:
-		c.refuse(errTimeout)
+		c.refuseLate()
 		return
 	}
 	next := after(now, times.tick)
-	if patience > 0 {
+	if patience > 0 && (!c.has(running) || c.tcp.PendingOutput()) {
 		at := c.tcp.LastActive() + patience
 		if at <= now {
 			expired()
@@ -76,6 +126,38 @@ func (c *conn) timeout() {
 		next = min(next, at) // the tick has to come as well: what is awaited may change before
 	}
 	c.tcp.SetDeadline(next)
+}
+
+// receiving says whether the client is to send the next byte of a request.
+func (c *conn) receiving() bool {
+	switch {
+	case c.has(running):
+		p := c.x.body.pipe
+		return p != nil && !c.x.body.in.whole && p.waiting()
+	case c.x != nil:
+		return true
+	}
+	return c.has(receivingHead)
+}
+
+// refuseLate answers a request of which too little came in time.
+func (c *conn) refuseLate() {
+	switch {
+	case c.x == nil:
+		c.refuse(errTimeout)
+	case c.has(skipping):
+		c.finish()
+	default:
+		c.refuseRequest(c.x, errTimeout)
+	}
+}
+
+// giveUpBody tells the handler that reads a body that it does not come in time; the connection ends behind its answer.
+func (c *conn) giveUpBody() {
+	c.x.body.pipe.finish(errTimeout)
+	c.x.body.in.whole = true
+	c.set(ending)
+	c.rest()
 }
 
 // leave closes a connection that waits for a request: at once when the client's kernel has all of the last answer, since a
@@ -99,8 +181,11 @@ func (c *conn) drain() {
 	if c.has(finished | detached) {
 		return
 	}
-	if c.body != nil || c.has(receivingHead|paused) {
-		c.set(draining)
+	if c.x != nil || c.has(receivingHead|stopped) {
+		c.set(ending)
+		if c.has(running) {
+			c.x.endIfEndless()
+		}
 		return
 	}
 	c.leave()

@@ -94,7 +94,11 @@ func ExampleMiddleware() {
 		}
 	}
 	url, stop := start(key("sesame")(func(c *http.Ctx) error {
-		return c.Blob(200, "application/octet-stream", c.PeekBody())
+		body, err := c.PeekBody()
+		if err != nil {
+			return err
+		}
+		return c.Blob(200, "application/octet-stream", body)
 	}))
 	defer stop()
 	fetch("POST", url+"/?key=guess", "treasure")

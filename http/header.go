@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"fmt"
+	"iter"
 )
 
 // The response's header lines are kept as they will be sent, "Name: value\r\n", one behind the other. Few responses have
@@ -17,8 +18,9 @@ func (c *Ctx) SetHeader(name, value string) error {
 	if err := c.checkHeader(name, value); err != nil {
 		return err
 	}
-	c.deleteHeader(name)
-	c.appendHeader(name, value)
+	x := c.x
+	x.deleteHeader(name)
+	x.appendHeader(name, value)
 	return nil
 }
 
@@ -27,14 +29,63 @@ func (c *Ctx) AddHeader(name, value string) error {
 	if err := c.checkHeader(name, value); err != nil {
 		return err
 	}
-	c.appendHeader(name, value)
+	c.x.appendHeader(name, value)
 	return nil
 }
 
 // DelHeader removes the header lines of that name which the handler has set.
 func (c *Ctx) DelHeader(name string) {
-	c.live()
-	c.deleteHeader(name)
+	c.live().deleteHeader(name)
+}
+
+// ResponseHeader returns the value of the first header line of that name which the handler has set, "" without. Once the
+// answer has begun, its Content-Type is among them.
+func (c *Ctx) ResponseHeader(name string) string {
+	return string(c.live().peekOwn(name))
+}
+
+// VaryBy adds a field name to the response's Vary, unless it is there: RFC 9110 section 12.5.5. Errors are those of AddHeader.
+func (c *Ctx) VaryBy(field string) error {
+	x := c.live()
+	for name, value := range x.ownFields() {
+		if !equalFold(name, "vary") {
+			continue
+		}
+		for rest := value; rest != nil; {
+			var element []byte
+			element, rest = nextElement(rest)
+			if string(element) == "*" || sameName(element, field) {
+				return nil
+			}
+		}
+	}
+	return c.AddHeader("Vary", field)
+}
+
+// ownFields yields the header lines that are set so far, as views.
+func (r *response) ownFields() iter.Seq2[[]byte, []byte] { return fieldsIn(r.fields) }
+
+// fieldsIn yields the names and values of lines as appendLine makes them.
+func fieldsIn(lines []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for rest := lines; len(rest) > 0; {
+			colon, end := bytes.IndexByte(rest, ':'), bytes.IndexByte(rest, '\r')
+			if !yield(rest[:colon], rest[colon+2:end]) {
+				return
+			}
+			rest = rest[end+2:]
+		}
+	}
+}
+
+// peekOwn is ResponseHeader without a copy; nil when there is no such line.
+func (r *response) peekOwn(name string) []byte {
+	for n, value := range r.ownFields() {
+		if sameName(n, name) {
+			return value
+		}
+	}
+	return nil
 }
 
 func (c *Ctx) checkHeader(name, value string) error {
@@ -83,10 +134,14 @@ func (r *response) appendHeader(name, value string) {
 		}
 	}
 	r.own |= ownLine(name)
-	r.fields = append(r.fields, name...)
-	r.fields = append(r.fields, ": "...)
-	r.fields = append(r.fields, value...)
-	r.fields = append(r.fields, "\r\n"...)
+	r.fields = appendLine(r.fields, name, value)
+}
+
+func appendLine(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
 }
 
 func (r *response) deleteHeader(name string) {

@@ -90,7 +90,15 @@ func echo(c *Ctx) error {
 	if c.Path() == "/panic" {
 		panic("as the client asked")
 	}
-	return c.Text(200, fmt.Sprintf("%s %s %s", c.Method(), c.Path(), c.PeekBody()))
+	return c.Text(200, fmt.Sprintf("%s %s %s", c.Method(), c.Path(), must(c.PeekBody())))
+}
+
+// must is for what cannot fail where it stands.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 type lockedBuffer struct {

@@ -1,56 +1,49 @@
 package http
 
-import (
-	"time"
+import "time"
 
-	"github.com/carillon-go/carillon/reactor"
-)
-
-// inbound is a request whose body did not come in one piece with its head. It keeps what has arrived, so that the
-// connection's buffer is free; no more than that is ever allocated, whatever length was declared. A connection has one
-// only between such a head and the end of its handler.
+// inbound is the loop's side of a request's body: what of it is still to come, and since when. No more than what has
+// arrived is ever allocated for it, whatever length was declared.
 type inbound struct {
-	raw     []byte // of the head
-	head    head
-	data    []byte
+	limits  Limits
 	left    int64 // of a body with Content-Length
+	coded   bool  // chunked
+	whole   bool  // nothing is to come
 	chunks  chunked
+	tail    head // the trailer section, once it is whole, of
 	tailRaw []byte
-	tail    head
 	began   time.Duration // when the body's clock started
 	counted int64         // bytes that have come since
 }
 
-// start keeps a head; raw is what it was parsed from.
-func (in *inbound) start(raw []byte, h *head) {
-	in.raw = append(in.raw[:0], raw...)
-	h.copyTo(&in.head)
-	in.left = h.length
+// start begins with the body that h declares; max is how large it may be.
+func (in *inbound) start(h *head, lim *Limits, max int64) {
+	in.limits = *lim
+	in.limits.MaxBody = max
+	in.left, in.coded = h.length, h.chunked
+	in.whole = !h.chunked && h.length == 0
+	in.chunks, in.tailRaw = chunked{}, in.tailRaw[:0]
+	in.tail.reset()
+	in.counted = 0
 }
 
-func (in *inbound) reset() {
-	in.raw, in.data, in.tailRaw = in.raw[:0], in.data[:0], in.tailRaw[:0]
-	in.chunks, in.left, in.began, in.counted = chunked{}, 0, 0, 0
-}
-
-// feed takes bytes of the body from buf, and says whether the body is whole now.
-func (in *inbound) feed(buf *reactor.Buffer, w *worker) (done bool, err error) {
-	b := buf.Peek()
-	if !in.head.chunked {
-		n := int(min(in.left, int64(len(b))))
-		in.data = append(in.data, b[:n]...)
+// take moves bytes of the body from src behind dst, at most room of them, and returns how many bytes of src it used up. An
+// error is an *Error and final.
+func (in *inbound) take(dst, src []byte, room int) (data []byte, n int, err error) {
+	if !in.coded {
+		n = int(min(in.left, int64(len(src)), int64(room)))
 		in.left -= int64(n)
 		in.counted += int64(n)
-		buf.Retrieve(n)
-		return in.left == 0, nil
+		in.whole = in.left == 0
+		return append(dst, src[:n]...), n, nil
 	}
-	data, n, done, err := in.chunks.decode(in.data, b, &w.limits, &w.tail)
-	in.data = data
-	if done {
-		in.tailRaw = append(in.tailRaw[:0], b[n-in.chunks.trailerSize():n]...)
-		w.tail.copyTo(&in.tail)
+	if in.chunks.phase != inTrailer && len(src) > room {
+		src = src[:room] // the data is never longer than what it came in
+	}
+	data, n, in.whole, err = in.chunks.decode(dst, src, &in.limits, &in.tail)
+	if in.whole {
+		in.tailRaw = append(in.tailRaw, src[n-in.chunks.trailerSize():n]...)
 	}
 	in.counted += int64(n)
-	buf.Retrieve(n)
-	return done, err
+	return data, n, err
 }

@@ -22,7 +22,7 @@ func (c *Ctx) Redirect(code int, target string) error {
 	if err := c.SetHeader("Location", location); err != nil {
 		return err
 	}
-	if c.isHead || c.head.method == "GET" {
+	if m := c.Method(); m == "GET" || m == "HEAD" {
 		return c.Text(code, StatusText(code)+": "+location+"\n")
 	}
 	return c.NoContent(code)

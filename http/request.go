@@ -3,41 +3,42 @@ package http
 import "iter"
 
 // Method returns the request's method. It is one of the registered names, in capitals: others were answered by 501.
-func (c *Ctx) Method() string { c.live(); return c.head.method }
+func (c *Ctx) Method() string { return c.live().head.method }
 
 // Path returns the path, percent-decoded exactly once. It begins with "/", holds no NUL and is otherwise as the client
 // sent it: "..", empty segments and bytes that are no UTF-8 are still in it.
-func (c *Ctx) Path() string { c.live(); return string(c.path) }
+func (c *Ctx) Path() string { return string(c.live().relative()) }
 
 // PeekPath is Path without a copy.
-func (c *Ctx) PeekPath() []byte { c.live(); return c.path }
+func (c *Ctx) PeekPath() []byte { return c.live().relative() }
 
-// RawPath returns the path as it was sent, not decoded.
+// RawPath returns the path as it was sent, not decoded, and whole, also below a mount.
 func (c *Ctx) RawPath() string {
-	c.live()
-	if c.head.path.empty() {
+	x := c.live()
+	if x.head.path.empty() {
 		return "/"
 	}
-	return string(c.head.path.of(c.raw))
+	return string(x.head.path.of(x.raw))
 }
 
 // RawQuery returns what follows the "?" of the target, not decoded; its percent-encoding is well formed.
-func (c *Ctx) RawQuery() string { c.live(); return string(c.head.query.of(c.raw)) }
+func (c *Ctx) RawQuery() string { return string(c.PeekRawQuery()) }
 
 // PeekRawQuery is RawQuery without a copy.
-func (c *Ctx) PeekRawQuery() []byte { c.live(); return c.head.query.of(c.raw) }
+func (c *Ctx) PeekRawQuery() []byte { x := c.live(); return x.head.query.of(x.raw) }
 
 // Target returns the whole request-target as it was sent.
-func (c *Ctx) Target() string { c.live(); return string(c.head.target.of(c.raw)) }
+func (c *Ctx) Target() string { x := c.live(); return string(x.head.target.of(x.raw)) }
 
 // Host returns the host that the request is for, with the port if one was sent: of an absolute target, else of the Host
 // header. It is valid, but nothing says that it is ours. "" only in HTTP/1.0.
-func (c *Ctx) Host() string { c.live(); return string(c.head.host.of(c.raw)) }
+func (c *Ctx) Host() string { return string(c.live().host()) }
+
+func (x *exchange) host() []byte { return x.head.host.of(x.raw) }
 
 // Proto returns "HTTP/1.1" or "HTTP/1.0".
 func (c *Ctx) Proto() string {
-	c.live()
-	if c.head.minor == 0 {
+	if c.live().http10 {
 		return "HTTP/1.0"
 	}
 	return "HTTP/1.1"
@@ -48,27 +49,21 @@ func (c *Ctx) Proto() string {
 func (c *Ctx) Header(name string) string { return string(c.PeekHeader(name)) }
 
 // PeekHeader is Header without a copy; nil when there is no such line, and not nil when its value is empty.
-func (c *Ctx) PeekHeader(name string) []byte { c.live(); return c.head.get(c.raw, name) }
+func (c *Ctx) PeekHeader(name string) []byte { x := c.live(); return x.head.get(x.raw, name) }
 
 // Headers yields the header lines in the order and the case in which they came.
 func (c *Ctx) Headers() iter.Seq2[string, string] {
-	c.live()
-	return c.pairs(c.head.fields, c.raw)
+	x := c.live()
+	return c.pairs(x.head.fields, x.raw)
 }
 
-// PeekBody returns the whole body of the request, its chunk framing removed; empty without one.
-func (c *Ctx) PeekBody() []byte { c.live(); return c.body }
-
-// Body returns a copy of the whole body.
-func (c *Ctx) Body() []byte { c.live(); return append([]byte(nil), c.body...) }
-
-// Trailers yields the trailer lines of a chunked body. Fields that frame or route a message are never among them.
-func (c *Ctx) Trailers() iter.Seq2[string, string] {
-	c.live()
-	if c.tail == nil {
-		return func(func(string, string) bool) {}
+// ContentLength returns the length of the body that was declared; 0 without a body, -1 for one whose length nobody knows yet.
+func (c *Ctx) ContentLength() int64 {
+	x := c.live()
+	if x.head.chunked {
+		return -1
 	}
-	return c.pairs(c.tail.fields, c.tailRaw)
+	return x.head.length
 }
 
 // pairs yields lines of this request, and panics rather than those of a later one.
@@ -76,7 +71,7 @@ func (c *Ctx) pairs(fields []field, raw []byte) iter.Seq2[string, string] {
 	serial := c.serial
 	return func(yield func(string, string) bool) {
 		for _, f := range fields {
-			if c.conn == nil || c.serial != serial {
+			if c.x == nil || c.serial != serial {
 				panic(ErrStale)
 			}
 			if !yield(string(f.name.of(raw)), string(f.value.of(raw))) {

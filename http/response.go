@@ -9,49 +9,72 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// response is the response side of a Ctx. A response is built in out and leaves by one Send, which copies; what several
-// pipelined responses of one event sent leaves in one write.
+// response is the answering side of an exchange. The header section is built in buf when the answer begins, with the
+// beginning of the body behind it; deliver hands them to the connection. What a handler answers in one piece is delivered
+// when it has returned, and what several pipelined requests of one read brought leaves in one write.
 type response struct {
 	status  int
 	sent    int64 // bytes of body
-	written bool
-	close   bool // the connection ends after this response
+	length  int64 // of the body; unknownLength while nobody knows
+	phase   answerPhase
+	close   bool // the connection ends after this answer
+	chunked bool
 	// wantClose: the handler has set Connection: close
 	wantClose bool
 	http10    bool // of the request: tell it when the connection stays
 	isHead    bool
+	hasFile   bool // a file is on its way: no other answer until it is out
+	torn      bool // the answer is a part: cut the connection behind it
 	own       ownLines
-	fields    []byte
-	out       []byte
+	fields    []byte // header lines that the handler has set
+	trailer   []byte // trailer lines likewise
+	buf       []byte // what is not delivered yet: bytes for the connection, or of a body that net/http takes
+	pending   []byte // of a stream: what is not framed yet
+	filters   []Filter
+	filtering FilterWriter
 	upgrade   func(conn *reactor.TcpConnection)
 }
 
-func (r *response) reset(close, http10, isHead bool) {
-	*r = response{status: 200, close: close, http10: http10, isHead: isHead, fields: r.fields[:0], out: r.out[:0]}
-}
+type answerPhase uint8
 
-// SetStatus sets the code of the answer that the server gives when the handler returns nil without having written one.
-func (c *Ctx) SetStatus(code int) {
-	c.live()
-	if !c.written {
-		c.status = code
+const (
+	unanswered answerPhase = iota
+	streaming              // the header section is made, more of the body may come
+	answered
+)
+
+// unknownLength is the length of a body that is streamed.
+const unknownLength = -1
+
+func (r *response) reset(close, http10, isHead bool) {
+	*r = response{
+		status: 200, close: close, http10: http10, isHead: isHead,
+		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf[:0], pending: r.pending[:0],
 	}
 }
 
-// StatusCode returns the code of the response: the one written, else the one that SetStatus announced, 200 without.
-func (c *Ctx) StatusCode() int { c.live(); return c.status }
+// SetStatus sets the code of the answer that the server gives when the handler returns nil without having answered. It does
+// nothing behind the beginning of the answer.
+func (c *Ctx) SetStatus(code int) {
+	if x := c.live(); x.phase == unanswered {
+		x.status = code
+	}
+}
 
-// BytesSent returns how many bytes of body the response has; 0 before it was written, and for HEAD.
-func (c *Ctx) BytesSent() int64 { c.live(); return c.sent }
+// StatusCode returns the code of the answer: the one given, else the one that SetStatus announced, 200 without.
+func (c *Ctx) StatusCode() int { return c.live().status }
 
-// Written says whether the response has been written.
-func (c *Ctx) Written() bool { c.live(); return c.written }
+// BytesSent returns how many bytes of body have been answered so far; 0 for HEAD.
+func (c *Ctx) BytesSent() int64 { return c.live().sent }
+
+// Written says whether the answer has begun: then its status and header lines are fixed.
+func (c *Ctx) Written() bool { return c.live().phase != unanswered }
 
 // Text answers with s as text/plain in UTF-8, unless the handler has set another Content-Type. Errors: ErrWritten,
-// ErrBadStatus, reactor.ErrOutputFull for a body that the connection cannot hold (it is closed then). That the client has
-// gone is no error: the answer goes nowhere.
+// ErrBadStatus, and ErrClientGone when the client has left meanwhile; on a loop also reactor.ErrOutputFull for a body that
+// the connection cannot hold (it is closed then). That the client leaves later is no error: the answer goes nowhere.
 func (c *Ctx) Text(code int, s string) error {
-	return c.write(code, "text/plain; charset=utf-8", viewOf(s))
+	return c.live().answer(code, "text/plain; charset=utf-8", viewOf(s))
 }
 
 // Blob answers with a copy of p, as contentType unless the handler has set another by SetHeader. Errors are those of
@@ -60,33 +83,30 @@ func (c *Ctx) Blob(code int, contentType string, p []byte) error {
 	if !isText(contentType) {
 		return fmt.Errorf("%w: content type %q", ErrBadHeader, contentType)
 	}
-	return c.write(code, contentType, p)
+	return c.live().answer(code, contentType, p)
 }
 
 // NoContent answers with an empty body. Errors are those of Text.
-func (c *Ctx) NoContent(code int) error { return c.write(code, "", nil) }
+func (c *Ctx) NoContent(code int) error { return c.live().answer(code, "", nil) }
 
 // SendFile answers with n bytes of f from off, sent by sendfile(2); set their Content-Type before. f is taken over in any
 // case and closed: after its last byte, when the connection is lost, or at once for HEAD and on an error. When f turns out
-// to be shorter the connection is cut, because the length has been promised. Errors are those of Text.
+// to be shorter the connection is cut, because the length has been promised. Filters do not see it. Errors are those of
+// Text.
 func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
-	err := c.ready(code)
+	x := c.live()
+	err := x.ready(code)
 	if err == nil && (off < 0 || n < 0) {
 		err = fmt.Errorf("http: send %d bytes of a file from %d", n, off)
 	}
-	if err != nil {
+	if err == nil {
+		err = x.start(code, "application/octet-stream", n)
+	}
+	if err != nil || x.isHead || n == 0 || bodyless(code) {
 		return closing(f, err)
 	}
-	c.finish(code, "application/octet-stream", n)
-	if c.isHead || n == 0 || bodyless(code) {
-		_ = c.conn.tcp.Send(c.out)
-		return closing(f, nil)
-	}
-	c.sent = n
-	_ = c.conn.tcp.Send(c.out)
-	c.conn.set(sendingFile)
-	_ = c.conn.tcp.SendFile(f, off, n)
-	return nil
+	x.sent, x.phase = n, answered
+	return x.deliverFile(f, off, n)
 }
 
 func closing(f reactor.File, err error) error {
@@ -100,95 +120,123 @@ func closing(f reactor.File, err error) error {
 // lies, which saves copying it; both leave in the same write all the same.
 const inlineBody = 16 << 10
 
-// write sends the whole response.
-func (c *Ctx) write(code int, contentType string, body []byte) error {
-	if err := c.ready(code); err != nil {
+// answer makes the whole response.
+func (x *exchange) answer(code int, contentType string, body []byte) error {
+	if err := x.ready(code); err != nil {
 		return err
 	}
 	if code == 205 {
 		contentType, body = "", nil // RFC 9110 section 15.3.6
 	}
-	c.finish(code, contentType, int64(len(body)))
-	if c.isHead || bodyless(code) {
-		body = nil
+	if len(x.filters) > 0 && !bodyless(code) {
+		var err error
+		if body, err = x.filterWhole(code, contentType, body); err != nil {
+			return err
+		}
+		code = x.status
 	}
-	c.sent = int64(len(body))
-	if len(body) <= inlineBody {
-		c.out = append(c.out, body...)
-		return sendError(c.conn.tcp.Send(c.out))
-	}
-	return sendError(c.conn.tcp.SendV(c.out, body))
-}
-
-// sendError drops the error of a connection that is gone: there is nobody to tell. A body beyond what a connection may
-// hold back is the handler's to hear of.
-func sendError(err error) error {
-	if errors.Is(err, reactor.ErrOutputFull) {
+	if err := x.start(code, contentType, int64(len(body))); err != nil {
 		return err
 	}
-	return nil
+	x.phase = answered
+	if x.isHead || bodyless(code) {
+		return nil
+	}
+	x.sent = int64(len(body))
+	if len(body) <= inlineBody {
+		x.buf = append(x.buf, body...)
+		return nil
+	}
+	return x.deliverLarge(body)
 }
 
-// ready says whether a response of that code can be written now. Of the interim codes only 101 ends a request.
-func (c *Ctx) ready(code int) error {
-	c.live()
-	if c.written {
+// ready says whether a response of that code can be begun now. Of the interim codes only 101 ends a request.
+func (x *exchange) ready(code int) error {
+	if x.phase != unanswered {
 		return ErrWritten
 	}
 	if code < 200 && code != 101 || code > 599 {
 		return fmt.Errorf("%w: %d", ErrBadStatus, code)
 	}
-	if code == 101 && c.conn.has(draining) {
-		return errDraining
+	if code == 101 {
+		if x.conn == nil {
+			return fmt.Errorf("%w: 101 behind net/http", ErrNotUpgraded)
+		}
+		if x.server.draining.Load() {
+			return errDraining
+		}
 	}
 	return nil
 }
 
-// finish puts the header section of the response into out. The version is ours, also for a client of HTTP/1.0: RFC 9110
-// section 2.5.
-func (c *Ctx) finish(code int, contentType string, length int64) {
-	w := c.conn.worker
-	c.status, c.written = code, true
-	c.close = c.close || c.wantClose
-	out := append(c.out[:0], statusLines[code-100]...)
-	if c.own&ownServer == 0 {
-		out = append(out, w.serverLine...)
+// start makes the header section of the response. The version is ours, also for a client of HTTP/1.0: RFC 9110 section 2.5.
+func (x *exchange) start(code int, contentType string, length int64) error {
+	x.status, x.length, x.phase = code, length, streaming
+	if contentType != "" && x.own&ownType == 0 && !bodyless(code) {
+		x.fields = appendLine(x.fields, "Content-Type", contentType)
 	}
-	if c.own&ownDate == 0 {
-		out = append(out, w.date.at(w.loop.Now())...)
+	if x.via != nil {
+		return x.via.start(x)
 	}
-	out = append(out, c.fields...)
-	if !bodyless(code) {
-		if c.own&ownType == 0 && contentType != "" {
-			out = append(out, "Content-Type: "...)
-			out = append(out, contentType...)
-			out = append(out, "\r\n"...)
-		}
-		out = append(out, "Content-Length: "...)
-		out = strconv.AppendInt(out, length, 10)
-		out = append(out, "\r\n"...)
+	x.close = x.close || x.wantClose || x.server.draining.Load() || x.body.stays(x)
+	b := append(x.buf[:0], statusLines[code-100]...)
+	if x.own&ownServer == 0 {
+		b = append(b, x.worker.serverLine...)
+	}
+	if x.own&ownDate == 0 {
+		b = x.appendDate(b)
+	}
+	b = append(b, x.fields...)
+	switch {
+	case bodyless(code):
+	case length >= 0:
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, length, 10)
+		b = append(b, "\r\n"...)
+	case x.http10: // RFC 9112 section 6.3: its end is that of the connection
+		x.close = true
+	default:
+		x.chunked = true
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	switch {
 	case code == 101:
-		c.close = false // the handler has said Connection: upgrade
-	case c.close:
-		out = append(out, "Connection: close\r\n"...)
-	case c.http10:
-		out = append(out, "Connection: keep-alive\r\n"...)
+		x.close = false // the handler has said Connection: upgrade
+	case x.close:
+		b = append(b, "Connection: close\r\n"...)
+	case x.http10:
+		b = append(b, "Connection: keep-alive\r\n"...)
 	}
-	c.out = append(out, "\r\n"...)
+	x.buf = append(b, "\r\n"...)
+	return nil
+}
+
+func (x *exchange) appendDate(b []byte) []byte {
+	if x.onLoop {
+		return append(b, x.worker.date.at(x.worker.loop.Now())...)
+	}
+	return appendDateLine(b)
 }
 
 // Upgrade hands the connection over to another protocol, after a 101 was written: when the handler has returned, HTTP lets
 // go of the connection, and h runs on its loop. It sets the connection's new callbacks and context before it returns;
 // bytes that came behind the request are then delivered to those. Error: ErrNotUpgraded.
 func (c *Ctx) Upgrade(h func(conn *reactor.TcpConnection)) error {
-	c.live()
-	if !c.written || c.status != 101 {
+	x := c.live()
+	if x.phase == unanswered || x.status != 101 {
 		return ErrNotUpgraded
 	}
-	c.upgrade = h
+	x.upgrade = h
 	return nil
+}
+
+// gone turns the error of a connection that is closed into that of a client that has left. A body beyond what a connection
+// may hold back is the handler's to hear of.
+func gone(err error) error {
+	if err == nil || errors.Is(err, reactor.ErrOutputFull) || errors.Is(err, reactor.ErrOnLoop) {
+		return err
+	}
+	return ErrClientGone
 }
 
 // viewOf lets s be read as bytes without a copy.

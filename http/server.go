@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -33,6 +36,14 @@ type Server struct {
 	// WriteTimeout is how long a client may take no byte of an answer, and how long it may keep the connection open behind
 	// the last: then the connection is cut. Default 30 s.
 	WriteTimeout time.Duration
+	// MinWriteRate is the least bytes a second that a client must take of what waits for it, on the average over
+	// WriteTimeout: below it the connection is cut. Default 240; a negative rate is none. A Unix socket has none.
+	MinWriteRate int
+	// MaxConnections bounds the connections of each listener: further ones are closed as soon as they are accepted. Default:
+	// what RLIMIT_NOFILE leaves when an eighth of it, at most 256, is kept for files and the like; negative: no bound.
+	MaxConnections int
+	// MaxConnectionsPerIP bounds those of one IP address. Default none, because a proxy in front is one address.
+	MaxConnectionsPerIP int
 
 	// Loops is how many event loops serve connections. Default GOMAXPROCS. With 1 it accepts as well, with more a further
 	// loop does.
@@ -49,11 +60,17 @@ type Server struct {
 	// it: what cannot be parsed, passes a limit, or does not come in time. It runs on the connection's loop, so it must not
 	// block. nil: nobody does.
 	Refused func(remote reactor.InetAddress, e *Error)
+	// ErrorHandler answers for an error that a handler has returned, or that kept the request from one. It runs where the
+	// handler would. When it answers nothing, or returns an error, one line of text is sent. Default TextErrors; that of an
+	// App is ProblemErrors.
+	ErrorHandler func(c *Ctx, e *Error) error
 	// Name is the value of the Server header line. Default "carillon"; "-" sends none.
 	Name string
 
 	mu        sync.Mutex
 	phase     serverPhase
+	draining  atomic.Bool
+	find      func(x *exchange) *Route // an App's; nil where Handler is all there is
 	base      *reactor.EventLoopThread
 	pool      *reactor.EventLoopThreadPool
 	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
@@ -105,12 +122,32 @@ func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
 	if write := s.timeouts().write; write > 0 {
 		opts = append(opts, reactor.WithLinger(write))
 	}
+	opts = append(opts, s.connectionBounds()...)
 	l, err := reactor.NewTcpServer(base, parsed, s.callbacks(), append(opts, s.ListenOptions...)...)
 	if err != nil {
 		return reactor.InetAddress{}, err
 	}
 	s.listeners = append(s.listeners, l)
 	return l.Addr(), nil
+}
+
+// connectionBounds are MaxConnections and MaxConnectionsPerIP as options.
+func (s *Server) connectionBounds() []reactor.ServerOption {
+	var opts []reactor.ServerOption
+	most := s.MaxConnections
+	if most == 0 {
+		var limit unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur < 1<<30 {
+			most = max(int(limit.Cur-min(limit.Cur/8, 256)), 1)
+		}
+	}
+	if most > 0 {
+		opts = append(opts, reactor.WithMaxConnections(most))
+	}
+	if s.MaxConnectionsPerIP > 0 {
+		opts = append(opts, reactor.WithMaxPerIP(s.MaxConnectionsPerIP))
+	}
+	return opts
 }
 
 func (s *Server) mustBeNew() error {
@@ -167,7 +204,7 @@ func (s *Server) startLoops() error {
 	if err := s.mustBeNew(); err != nil {
 		return err
 	}
-	if s.Handler == nil {
+	if s.Handler == nil && s.find == nil {
 		return errors.New("http: start a server: no Handler")
 	}
 	if !isText(s.Name) {
@@ -177,6 +214,10 @@ func (s *Server) startLoops() error {
 		return errors.New("http: start a server: no address to listen on")
 	}
 	s.phase = serverStarted
+	if s.find == nil {
+		only := &Route{chain: s.Handler, inline: true, maxBody: s.Limits.filled().MaxBody}
+		s.find = func(*exchange) *Route { return only }
+	}
 	if err := s.pool.Start(); err != nil {
 		return err
 	}
@@ -217,6 +258,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.phase = serverClosed
+	s.draining.Store(true)
 	listeners := s.listeners
 	s.mu.Unlock()
 

@@ -85,8 +85,8 @@ func TestShutdownSparesWhatIsOnItsWay(t *testing.T) {
 	body := bytes.Repeat([]byte("carillon"), 32<<10)
 	served := make(chan *reactor.TcpConnection, 2)
 	s := &Server{Loops: 1, Handler: func(c *Ctx) error {
-		served <- c.conn.tcp
-		if err := c.conn.tcp.Socket().SetSendBuffer(2 * len(body)); err != nil {
+		served <- c.x.conn.tcp
+		if err := c.x.conn.tcp.Socket().SetSendBuffer(2 * len(body)); err != nil {
 			t.Error(err)
 		}
 		return c.Blob(200, "text/plain", body)

@@ -5,7 +5,7 @@ import "time"
 // timeouts are the server's, with the defaults filled in; 0 stands for none.
 type timeouts struct {
 	header, body, idle, write time.Duration
-	bodyRate                  int64 // bytes a second
+	bodyRate, writeRate       int64 // bytes a second
 	tick                      time.Duration
 }
 
@@ -15,6 +15,7 @@ const (
 	defaultIdleTimeout   = 75 * time.Second
 	defaultWriteTimeout  = 30 * time.Second
 	defaultMinBodyRate   = 240
+	defaultMinWriteRate  = 240
 )
 
 func (s *Server) timeouts() timeouts {
@@ -24,16 +25,16 @@ func (s *Server) timeouts() timeouts {
 		}
 		return max(v, 0)
 	}
+	rate := func(v, d int) int64 {
+		if v == 0 {
+			return int64(d)
+		}
+		return int64(max(v, 0))
+	}
 	t := timeouts{
 		header: def(s.HeaderTimeout, defaultHeaderTimeout), body: def(s.BodyTimeout, defaultBodyTimeout),
 		idle: def(s.IdleTimeout, defaultIdleTimeout), write: def(s.WriteTimeout, defaultWriteTimeout),
-		bodyRate: int64(s.MinBodyRate),
-	}
-	switch {
-	case t.bodyRate == 0:
-		t.bodyRate = defaultMinBodyRate
-	case t.bodyRate < 0:
-		t.bodyRate = 0
+		bodyRate: rate(s.MinBodyRate, defaultMinBodyRate), writeRate: rate(s.MinWriteRate, defaultMinWriteRate),
 	}
 	// A connection that is neither receiving nor stuck has its deadline at the tick. It is not moved for each request:
 	// when it passes, the connection's last activity says what is due.

@@ -82,7 +82,7 @@ func TestIdleTimeout(t *testing.T) {
 func bigAnswers(t *testing.T, writeTimeout time.Duration) (*Server, string) {
 	big := make([]byte, 8<<20)
 	s := &Server{WriteTimeout: writeTimeout, Loops: 1, Handler: func(c *Ctx) error {
-		if err := unix.SetsockoptInt(c.conn.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10); err != nil {
+		if err := unix.SetsockoptInt(c.x.conn.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10); err != nil {
 			t.Error(err)
 		}
 		return c.Blob(200, "x/y", big)

@@ -4,88 +4,172 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	nethttp "net/http"
 	"runtime/debug"
-	"strings"
+	"time"
 
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// worker is what the connections of one loop share: scratch that only the request being handled needs. One exists for
-// each loop of a server, for as long as the server runs; only the loop's goroutine touches it.
+// worker is what the connections of one loop share. One exists for each loop of a server, for as long as the server runs;
+// only the loop's goroutine touches it.
 type worker struct {
 	server     *Server
 	loop       *reactor.EventLoop
 	limits     Limits
 	times      timeouts
-	head       head
-	tail       head
-	ctx        Ctx
+	scratch    *exchange // of the request that is being read; where its handler runs on the loop, its whole life
+	ctx        *Ctx      // of the handlers that run on the loop
 	date       dateLine
 	serverLine []byte
-	spare      []*inbound
+	spare      []*exchange
+	slow       map[*conn]slowReader
 }
 
 func newWorker(s *Server, loop *reactor.EventLoop) *worker {
-	w := &worker{server: s, loop: loop, limits: s.Limits.filled(), times: s.timeouts()}
+	w := &worker{server: s, loop: loop, limits: s.Limits.filled(), times: s.timeouts(), ctx: new(Ctx)}
+	w.scratch = newExchange(s, w)
 	if s.Name != "-" {
 		w.serverLine = []byte("Server: " + s.name() + "\r\n")
 	}
 	return w
 }
 
-// handle runs the server's handler on w.ctx and sees to it that the request has an answer.
-func (w *worker) handle() {
-	c := &w.ctx
-	if c.head.form == asteriskForm {
-		_ = c.NoContent(200) // RFC 9110 section 9.3.7: about the server, so the server answers, as net/http's does
+// handle runs the handler of x on the loop.
+func (w *worker) handle(x *exchange) {
+	w.withCtx(x, func(*Ctx) { x.handle() })
+}
+
+// withCtx runs f with the loop's Ctx for x. A Ctx that was used as a context stays as it is for whoever holds it.
+func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
+	c := x.bind(w.ctx, true)
+	f(c)
+	c.x = nil
+	switch {
+	case x.async != nil:
+		w.ctx = new(Ctx)
+	case c.shared():
+		c.end(ErrHandlerReturned)
+		w.ctx = new(Ctx)
+	case c.values != nil:
+		clear(c.values)
+		c.values = c.values[:0]
+	}
+}
+
+// runOffLoop runs the handler on a goroutine of its own, and has the loop take the exchange back.
+func (x *exchange) runOffLoop() {
+	ticket := x.ticket
+	defer func() {
+		x.concludeGoexit()
+		ticket.x = nil
+		if x.async != nil {
+			x.async.park()
+			return
+		}
+		x.completed()
+		ticket.end(ErrHandlerReturned)
+	}()
+	x.handle()
+}
+
+// completed gives the exchange back. Whoever calls it must not touch it any more.
+func (x *exchange) completed() {
+	if x.conn == nil {
+		close(x.over)
 		return
 	}
-	err, panicked := w.call(c)
-	switch {
-	case panicked:
-		c.close = true
-		if !c.written {
-			w.writeError(c, 500, "")
+	// Refused only by a loop that has quit: then the connection is gone, and x is garbage.
+	_ = x.worker.loop.QueueInLoop(x.done)
+}
+
+// handle runs the route's handler and sees to it that the request has an answer, or that one will come.
+func (x *exchange) handle() {
+	if x.head.form == asteriskForm {
+		_ = x.ctx.NoContent(200) // RFC 9110 section 9.3.7: about the server, so the server answers, as net/http's does
+		return
+	}
+	x.serve(x.route.chain)
+}
+
+func (x *exchange) serve(h Handler) {
+	c := x.ctx
+	err, failed := x.call(h, c)
+	if a := x.async; a != nil {
+		if !failed || !a.void() {
+			if err != nil {
+				x.server.logger().Error("http: a handler failed behind Async", "error", err, "path", string(x.path))
+			}
+			return
 		}
+		x.async = nil
+	}
+	switch {
+	case failed && x.phase == streaming:
+		x.tear()
+	case failed:
+		x.close = true
+		if x.phase == unanswered {
+			x.server.writeError(c, &Error{Code: 500})
+		}
+	default:
+		x.conclude(c, err)
+	}
+}
+
+// concludeGoexit answers for a handler that has ended its goroutine.
+func (x *exchange) concludeGoexit() {
+	switch {
+	case x.async != nil:
+	case x.phase == unanswered:
+		x.close = true
+		x.server.writeError(x.ctx, &Error{Code: 500})
+	case x.phase == streaming:
+		x.tear()
+	}
+}
+
+// conclude answers for a handler that has returned err and may not have answered itself.
+func (x *exchange) conclude(c *Ctx, err error) {
+	switch {
 	case err != nil:
 		c.Fail(err)
-	case !c.written && c.status == 101:
+	case x.phase == unanswered && x.status == 101:
 		c.Fail(fmt.Errorf("%w: 101 without Upgrade", ErrBadStatus))
-	case !c.written:
-		if err := c.NoContent(c.status); err != nil {
+	case x.phase == unanswered:
+		if err := c.NoContent(x.status); err != nil {
 			c.Fail(err)
 		}
-	case c.status == 101 && c.upgrade == nil:
-		w.server.logger().Error("http: a handler wrote 101 and did not Upgrade", "path", c.Path())
-		c.close = true
+	case x.status == 101 && x.upgrade == nil:
+		x.server.logger().Error("http: a handler wrote 101 and did not Upgrade", "path", c.Path())
+		x.close = true
 	}
 }
 
-// call keeps a panic of the handler from ending the process.
-func (w *worker) call(c *Ctx) (err error, panicked bool) {
+// call keeps a panic of the handler, or a runtime.Goexit in it, from ending more than the request.
+func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
+	failed = true
 	defer func() {
-		if v := recover(); v != nil {
-			panicked = true
-			w.server.logger().Error("http: panic in a handler", "panic", v, "method", c.head.method, "path", string(c.path),
-				"remote", c.conn.tcp.PeerAddr().String(), "stack", string(debug.Stack()))
+		v := recover()
+		if v == nil {
+			return
 		}
+		if v == abortHandler {
+			if x.via != nil {
+				panic(v)
+			}
+			x.phase, x.torn, x.close = answered, true, true
+			return
+		}
+		x.server.logger().Error("http: panic in a handler", "panic", v, "method", x.head.method, "path", string(x.path),
+			"remote", c.RemoteAddr().String(), "stack", string(debug.Stack()))
 	}()
-	return w.server.Handler(c), false
+	err = h(c)
+	return err, false
 }
 
-// writeError answers by one line of text. Header lines that the handler has set stay, such as Allow, Retry-After or those
-// of CORS, but for those that described the body it meant to send.
-func (w *worker) writeError(c *Ctx, code int, detail string) {
-	c.deleteRepresentation()
-	text := statusLines[code-100][len("HTTP/1.1 "):]
-	text = strings.TrimRight(text, " \r\n") // a code without a reason phrase ends in a blank
-	if detail != "" {
-		text += ": " + detail
-	}
-	if err := c.Text(code, text+"\n"); err != nil {
-		w.server.logger().Error("http: error answer not sent", "error", err)
-	}
-}
+// abortHandler is what a handler panics with to cut the connection without a word in the log.
+var abortHandler = nethttp.ErrAbortHandler
 
 // reportRefusal notes what clients do wrong, for whoever looks for it.
 func (w *worker) reportRefusal(tcp *reactor.TcpConnection, e *Error) {
@@ -100,27 +184,60 @@ func (w *worker) reportRefusal(tcp *reactor.TcpConnection, e *Error) {
 		slog.Int("status", e.Code), slog.String("reason", e.Detail), slog.String("remote", tcp.PeerAddr().String()))
 }
 
-// take returns an inbound without a request.
-func (w *worker) take() *inbound {
+// take returns an exchange without a request.
+func (w *worker) take() *exchange {
 	if n := len(w.spare); n > 0 {
-		in := w.spare[n-1]
+		x := w.spare[n-1]
 		w.spare = w.spare[:n-1]
-		return in
+		return x
 	}
-	return new(inbound)
+	return newExchange(w.server, w)
 }
 
-// Storage of requests that came in pieces is kept for the next of them, as far as it is small.
-const (
-	keptInbound = 16
-	keptBody    = 64 << 10
-)
+// keptExchanges is how many exchanges a loop keeps for later requests. Handlers that run at the same time need one each.
+const keptExchanges = 256
 
-func (w *worker) give(in *inbound) {
-	if len(w.spare) < keptInbound && cap(in.data) <= keptBody {
-		in.reset()
-		w.spare = append(w.spare, in)
+func (w *worker) give(x *exchange) {
+	if len(w.spare) < keptExchanges {
+		x.end()
+		w.spare = append(w.spare, x)
 	}
 }
 
-var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+// slowReader is how far a client that had output pending had come at a time.
+type slowReader struct {
+	since time.Duration
+	acked uint64
+}
+
+// tooSlow says whether the client of c, which has output pending, takes less than the least rate.
+func (w *worker) tooSlow(c *conn, now time.Duration) bool {
+	rate := w.times.writeRate
+	if rate == 0 {
+		return false
+	}
+	acked, err := c.tcp.Socket().Acknowledged()
+	if err != nil {
+		return false // a Unix socket counts nothing
+	}
+	was, known := w.slow[c]
+	if w.slow == nil {
+		w.slow = make(map[*conn]slowReader)
+	}
+	w.slow[c] = slowReader{now, acked}
+	// A look that comes early says little.
+	if !known || now-was.since < w.times.tick/2 {
+		if known {
+			w.slow[c] = was
+		}
+		return false
+	}
+	return float64(acked-was.acked) < float64(rate)*(now-was.since).Seconds()
+}
+
+// forgetSlow is called when c has no output pending any more.
+func (w *worker) forgetSlow(c *conn) {
+	if len(w.slow) > 0 {
+		delete(w.slow, c)
+	}
+}

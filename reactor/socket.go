@@ -153,6 +153,17 @@ func (s Socket) Unacknowledged() (int, error) {
 	return n, os.NewSyscallError("ioctl", err)
 }
 
+// Acknowledged returns how many bytes the peer's kernel has taken since the
+// connection began (TCP_INFO, tcp(7)). Errors: those of getsockopt(2), ENOPROTOOPT
+// or EOPNOTSUPP on a Unix socket.
+func (s Socket) Acknowledged() (uint64, error) {
+	info, err := unix.GetsockoptTCPInfo(s.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, os.NewSyscallError("getsockopt", err)
+	}
+	return info.Bytes_acked, nil
+}
+
 // ShutdownWrite sends a FIN behind what was written. Errors: those of shutdown(2).
 func (s Socket) ShutdownWrite() error { return os.NewSyscallError("shutdown", shutdownWrite(s.fd)) }
 

@@ -1,0 +1,100 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Async is an answer that comes later, from elsewhere: see Ctx.Async. Any goroutine may call its methods, at any time.
+type Async struct {
+	x      *exchange
+	ticket *Ctx // of the handler that asked; only its context is used any more
+
+	mu     sync.Mutex
+	parked bool    // that handler has returned
+	taken  bool    // somebody answers, or has
+	later  Handler // came before that handler had returned
+}
+
+// ErrNoAsync: an answer that must be given before the handler returns, because a middleware of net/http waits for it.
+var ErrNoAsync = errors.New("http: no Async behind a middleware of net/http")
+
+// Async lets the handler return before there is an answer: it comes by the Answer of what Async returns, and until then the
+// connection waits. What the handler itself returns is logged when it is an error, and has no other effect. Called again, it
+// returns the same. Errors: ErrWritten when the answer has begun, and ErrNoAsync.
+func (c *Ctx) Async() (*Async, error) {
+	x := c.live()
+	switch {
+	case x.phase != unanswered:
+		return nil, ErrWritten
+	case x.outer != nil:
+		return nil, ErrNoAsync
+	case x.async == nil:
+		x.async = &Async{x: x, ticket: c}
+	}
+	return x.async, nil
+}
+
+// Context is done when the client has left, so that an answer is of no use, and behind the answer.
+func (a *Async) Context() context.Context { return a.ticket }
+
+// Answer has h answer the request, once, with a Ctx that is valid until h returns. h runs in the goroutine that calls
+// Answer; or, when the handler that asked has not returned yet, in one of its own behind that. Errors: ErrWritten for all
+// calls but the first, and ErrClientGone, when nobody waits any more; h does not run then.
+func (a *Async) Answer(h Handler) error {
+	a.mu.Lock()
+	if a.taken {
+		a.mu.Unlock()
+		return ErrWritten
+	}
+	a.taken = true
+	if !a.parked {
+		a.later = h
+		a.mu.Unlock()
+		return nil
+	}
+	a.mu.Unlock()
+	if a.ticket.Err() != nil {
+		a.x.completed()
+		return ErrClientGone
+	}
+	a.run(h)
+	return nil
+}
+
+// park is called when the handler that asked has returned; from now on x is whose that answers.
+func (a *Async) park() {
+	a.mu.Lock()
+	a.parked = true
+	h := a.later
+	a.mu.Unlock()
+	if h != nil {
+		go a.run(h)
+	}
+}
+
+// void keeps everybody from answering: the handler that asked has panicked. It says whether that was possible.
+func (a *Async) void() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.taken
+	a.taken = true
+	return !was
+}
+
+func (a *Async) run(h Handler) {
+	x := a.x
+	c := &Ctx{x: x}
+	c.base = a.ticket
+	x.ctx, x.async = c, nil
+	x.onLoop = x.worker != nil && x.worker.loop.IsInLoopThread()
+	defer func() {
+		x.concludeGoexit()
+		c.x = nil
+		x.completed()
+		c.end(ErrHandlerReturned)
+		a.ticket.end(ErrHandlerReturned)
+	}()
+	x.serve(h)
+}

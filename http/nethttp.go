@@ -1,0 +1,332 @@
+package http
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+// ServeHTTP makes an App a handler of net/http: it runs there as it does on the reactor, but that net/http has the
+// connection. So the timeouts and limits on heads are net/http's, Ctx.Loop is nil, and there is no Ctx.Upgrade.
+func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	a.prepare()
+	x := newExchange(&a.Server, nil)
+	x.over = make(chan struct{})
+	c := new(Ctx)
+	c.base = r.Context()
+	defer func() {
+		c.x = nil
+		c.end(ErrHandlerReturned)
+	}()
+	x.bind(c, false)
+	err := x.importRequest(&netCarrier{w: w, r: r}, r)
+	if err == nil {
+		x.route = a.find(x)
+		err = x.importBody(w, r)
+	} else {
+		x.route = &unrouted
+	}
+	if err != nil {
+		x.conclude(c, err)
+	} else {
+		x.handle()
+	}
+	if x.async != nil {
+		c.x = nil
+		x.async.park()
+		<-x.over
+	}
+	_ = x.deliver(nil)
+}
+
+// Test has the App answer r in this goroutine, without a socket, and returns what it answered; its Body need not be closed.
+// Errors: ErrTorn when the answer was cut short, as by a handler that failed in the middle of a stream.
+func (a *App) Test(r *nethttp.Request) (res *nethttp.Response, err error) {
+	rec := &recorder{header: make(nethttp.Header)}
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case nethttp.ErrAbortHandler:
+			res, err = nil, ErrTorn
+		default:
+			panic(v)
+		}
+	}()
+	a.ServeHTTP(rec, r)
+	return rec.response(r), nil
+}
+
+// ErrTorn: an answer that was begun and could not be ended.
+var ErrTorn = errors.New("http: the answer was cut short")
+
+// importRequest makes x the exchange of a request of net/http: it is written down as it would come over a wire and parsed
+// by our own rules, so that nothing is accepted here that would not be there.
+func (x *exchange) importRequest(via *netCarrier, r *nethttp.Request) error {
+	var b bytes.Buffer
+	target := r.RequestURI
+	if target == "" || r.URL.RequestURI() != target {
+		target = r.URL.RequestURI() // made or changed by hand
+	}
+	fmt.Fprintf(&b, "%s %s HTTP/%d.%d\r\n", orGET(r.Method), target, 1, min(r.ProtoMinor, 1))
+	if r.ProtoMajor != 1 {
+		b.Reset()
+		fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", orGET(r.Method), target)
+	}
+	if host := r.Host; host != "" {
+		fmt.Fprintf(&b, "Host: %s\r\n", host)
+	} else if r.URL.Host != "" {
+		fmt.Fprintf(&b, "Host: %s\r\n", r.URL.Host)
+	}
+	for name, values := range r.Header {
+		if isServersOwn(name) || name == "Host" {
+			continue
+		}
+		for _, value := range values {
+			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+		}
+	}
+	switch {
+	case r.ContentLength > 0:
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", r.ContentLength)
+	case r.ContentLength < 0 && r.Body != nil && r.Body != nethttp.NoBody && r.ProtoMinor > 0:
+		b.WriteString("Transfer-Encoding: chunked\r\n")
+	}
+	b.WriteString("\r\n")
+	lim := Limits{MaxURI: largestHead, MaxHeader: largestHead, MaxFields: 1<<16 - 1}
+	var p progress
+	n, err := p.parse(b.Bytes(), &lim, &x.head)
+	if err == nil && n != b.Len() {
+		err = errHeaderLine
+	}
+	if err != nil {
+		x.head.reset()
+		x.begin(nil, via, nil)
+		return err
+	}
+	x.begin(nil, via, b.Bytes())
+	return nil
+}
+
+func orGET(method string) string {
+	if method == "" {
+		return "GET"
+	}
+	return method
+}
+
+// importBody gives x the body of r: read as a whole, unless the route streams it or the client waits to be asked for it.
+func (x *exchange) importBody(w nethttp.ResponseWriter, r *nethttp.Request) error {
+	max := x.maxBody()
+	if r.ContentLength > max {
+		return errBodyTooBig
+	}
+	if r.Body == nil || r.Body == nethttp.NoBody || r.ContentLength == 0 {
+		x.body.set(nil)
+		return nil
+	}
+	x.body.reader = importedBody{nethttp.MaxBytesReader(w, r.Body, max), x, r}
+	if x.route.stream || x.head.expect {
+		return nil
+	}
+	_, err := x.ctx.PeekBody()
+	return err
+}
+
+// importedBody reads the body of a request of net/http with our errors.
+type importedBody struct {
+	r   io.Reader
+	x   *exchange
+	req *nethttp.Request
+}
+
+func (b importedBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		b.x.importTrailers(b.req.Trailer)
+	case b.req.Context().Err() != nil:
+		err = ErrClientGone
+	default:
+		if _, tooBig := errors.AsType[*nethttp.MaxBytesError](err); tooBig {
+			err = errBodyTooBig
+		} else {
+			err = &Error{Code: 400, Detail: "the body could not be read", Err: err}
+		}
+	}
+	return n, err
+}
+
+// importTrailers keeps the trailers that net/http has read.
+func (x *exchange) importTrailers(h nethttp.Header) {
+	in := &x.body.in
+	in.tail.reset()
+	in.tailRaw = in.tailRaw[:0]
+	for name, values := range h {
+		for _, value := range values {
+			at := len(in.tailRaw)
+			in.tailRaw = appendLine(in.tailRaw, name, value)
+			in.tail.fields = append(in.tail.fields, field{
+				name:  span{uint32(at), uint32(at + len(name))},
+				value: span{uint32(at + len(name) + 2), uint32(len(in.tailRaw) - 2)},
+			})
+		}
+	}
+}
+
+// netCarrier takes an answer to net/http.
+type netCarrier struct {
+	w nethttp.ResponseWriter
+	r *nethttp.Request
+}
+
+func (n *netCarrier) start(x *exchange) error {
+	h := n.w.Header()
+	lines := netHeader(func(yield func(name, value string) bool) {
+		for name, value := range x.ownFields() {
+			if !yield(string(name), string(value)) {
+				return
+			}
+		}
+	})
+	for name, values := range lines {
+		h[name] = values
+	}
+	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && x.outer == nil {
+		h.Set("Server", name)
+	}
+	if x.length >= 0 && !bodyless(x.status) {
+		h.Set("Content-Length", strconv.FormatInt(x.length, 10))
+	}
+	if h.Get("Content-Type") == "" {
+		h["Content-Type"] = nil // nobody is to guess it
+	}
+	if x.wantClose || x.close {
+		h.Set("Connection", "close")
+	}
+	n.w.WriteHeader(x.status)
+	return nil
+}
+
+func (n *netCarrier) write(p []byte) error {
+	_, err := n.w.Write(p)
+	return n.failed(err)
+}
+
+func (n *netCarrier) failed(err error) error {
+	if err != nil && n.r.Context().Err() != nil {
+		return ErrClientGone
+	}
+	return err
+}
+
+func (n *netCarrier) flush() error {
+	return n.failed(nethttp.NewResponseController(n.w).Flush())
+}
+
+func (n *netCarrier) file(f reactor.File, off, length int64) error {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return closing(f, os.NewSyscallError("fcntl", err))
+	}
+	own := os.NewFile(uintptr(fd), "file")
+	defer own.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	_, err = io.Copy(n.w, io.NewSectionReader(own, off, length))
+	return n.failed(err)
+}
+
+func (n *netCarrier) finish(trailer []byte) error {
+	for name, value := range fieldsIn(trailer) {
+		n.w.Header().Add(nethttp.TrailerPrefix+string(name), string(value))
+	}
+	return nil
+}
+
+func (n *netCarrier) interim(code int, lines []byte) error {
+	h := n.w.Header()
+	for name, value := range fieldsIn(lines) {
+		h.Add(string(name), string(value))
+	}
+	n.w.WriteHeader(code)
+	for name := range fieldsIn(lines) {
+		h.Del(string(name))
+	}
+	return nil
+}
+
+func (n *netCarrier) remoteAddr() reactor.InetAddress {
+	addr, _ := reactor.ParseInetAddress(n.r.RemoteAddr) // the zero address where it is none
+	return addr
+}
+
+func (n *netCarrier) localAddr() reactor.InetAddress {
+	local, ok := n.r.Context().Value(nethttp.LocalAddrContextKey).(interface{ String() string })
+	if !ok {
+		return reactor.InetAddress{}
+	}
+	addr, _ := reactor.ParseInetAddress(local.String())
+	return addr
+}
+
+// recorder is the ResponseWriter of App.Test.
+type recorder struct {
+	header, sent nethttp.Header
+	code         int
+	body         bytes.Buffer
+}
+
+func (rec *recorder) Header() nethttp.Header { return rec.header }
+
+func (rec *recorder) WriteHeader(code int) {
+	if rec.code == 0 && code >= 200 {
+		rec.code, rec.sent = code, rec.header.Clone()
+	}
+}
+
+func (rec *recorder) Write(p []byte) (int, error) {
+	rec.WriteHeader(200)
+	return rec.body.Write(p)
+}
+
+// Flush implements http.Flusher: everything is there at once anyway.
+func (rec *recorder) Flush() { rec.WriteHeader(200) }
+
+func (rec *recorder) response(r *nethttp.Request) *nethttp.Response {
+	rec.WriteHeader(200)
+	if rec.sent["Content-Type"] == nil {
+		delete(rec.sent, "Content-Type")
+	}
+	if rec.sent.Get("Date") == "" {
+		rec.sent.Set("Date", time.Now().UTC().Format(timeFormat))
+	}
+	res := &nethttp.Response{
+		Status: strconv.Itoa(rec.code) + " " + StatusText(rec.code), StatusCode: rec.code,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: rec.sent, Body: nethttp.NoBody, ContentLength: int64(rec.body.Len()), Request: r,
+	}
+	if r.Method != "HEAD" && !bodyless(rec.code) {
+		res.Body = io.NopCloser(&rec.body)
+	}
+	for name, values := range rec.header {
+		if name, ok := strings.CutPrefix(name, nethttp.TrailerPrefix); ok {
+			if res.Trailer == nil {
+				res.Trailer = make(nethttp.Header)
+			}
+			res.Trailer[name] = values
+		}
+	}
+	return res
+}

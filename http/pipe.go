@@ -1,0 +1,146 @@
+package http
+
+import (
+	"io"
+	"os"
+	"sync"
+)
+
+// pipe carries bytes from a loop to a goroutine: of a body that streams, or of a connection that was hijacked. It holds a
+// bounded number of them; when it is full the loop stops reading the socket, until the goroutine has taken half.
+type pipe struct {
+	mu      sync.Mutex
+	wake    sync.Cond
+	buf     []byte
+	off     int   // buf[off:] is not yet read
+	err     error // behind those bytes: io.EOF at the end
+	left    int64 // bytes that are still to come; -1 while nobody knows
+	stopped bool  // the loop waits for room
+	dropped bool  // nobody reads any more
+	expired bool  // the time for reading is over
+	resume  func()
+	first   func() // called before the first read waits
+}
+
+// pipeSize is how many bytes a pipe holds.
+const pipeSize = 64 << 10
+
+func newPipe(left int64, resume func()) *pipe {
+	p := &pipe{left: left, resume: resume}
+	p.wake.L = &p.mu
+	return p
+}
+
+// fill has f append to the pipe at most room bytes. It says whether there was room at all; when there was none, resume is
+// called once there is. Loop goroutine only.
+func (p *pipe) fill(f func(dst []byte, room int) []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dropped {
+		f(p.buf[:0], pipeSize)
+		return true
+	}
+	room := pipeSize - (len(p.buf) - p.off)
+	if room <= 0 {
+		p.stopped = true
+		return false
+	}
+	if p.off > 0 {
+		p.buf = p.buf[:copy(p.buf, p.buf[p.off:])]
+		p.off = 0
+	}
+	p.buf = f(p.buf, room)
+	p.wake.Broadcast()
+	return true
+}
+
+// finish says that nothing comes behind what is there; err is io.EOF for a whole body. Any goroutine may call it; only the
+// first call counts.
+func (p *pipe) finish(err error) {
+	p.mu.Lock()
+	if p.err == nil {
+		p.err = err
+	}
+	p.wake.Broadcast()
+	p.mu.Unlock()
+}
+
+// Read implements io.Reader.
+func (p *pipe) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	p.mu.Lock()
+	for p.off == len(p.buf) && p.err == nil && !p.expired {
+		if first := p.first; first != nil {
+			p.first = nil
+			p.mu.Unlock()
+			first()
+			p.mu.Lock()
+			continue
+		}
+		p.wake.Wait()
+	}
+	if p.off == len(p.buf) {
+		defer p.mu.Unlock()
+		if p.err != nil {
+			return 0, p.err
+		}
+		return 0, os.ErrDeadlineExceeded
+	}
+	n := copy(b, p.buf[p.off:])
+	p.off += n
+	again := p.stopped && len(p.buf)-p.off <= pipeSize/2
+	if again {
+		p.stopped = false
+	}
+	p.mu.Unlock()
+	if again {
+		p.resume()
+	}
+	return n, nil
+}
+
+// drop lets what is still to come pass without a reader.
+func (p *pipe) drop() {
+	p.mu.Lock()
+	p.dropped, p.stopped = true, false
+	p.buf, p.off = nil, 0
+	p.mu.Unlock()
+}
+
+// expire ends reads that wait, and all later ones, until it is called with false.
+func (p *pipe) expire(on bool) {
+	p.mu.Lock()
+	p.expired = on
+	p.wake.Broadcast()
+	p.mu.Unlock()
+}
+
+// rest says how many bytes have not come yet, -1 when nobody knows, and whether the sender still waits to be asked for them.
+func (p *pipe) rest() (left int64, unasked bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == io.EOF {
+		return 0, false
+	}
+	return p.left, p.first != nil
+}
+
+// waiting says whether the next byte is the sender's to send: the pipe has room, and the sender was asked.
+func (p *pipe) waiting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err == nil && !p.stopped && p.first == nil
+}
+
+// ask has the sender asked for what it holds back, as the first read does.
+func (p *pipe) ask() {
+	p.mu.Lock()
+	first := p.first
+	p.first = nil
+	p.mu.Unlock()
+	if first != nil {
+		first()
+	}
+}
