@@ -81,7 +81,9 @@ func routed() *App {
 	api := app.Group("/api/{version}")
 	api.Get("/items/{rest...}", func(c *Ctx) error { return c.Text(200, c.Param("version")+" "+c.Param("rest")) })
 	app.Mount("/files", say("file"))
-	app.Get("/fail", func(c *Ctx) error { return &Error{Code: 418, Detail: "short and stout", Members: map[string]any{"spout": true}} })
+	app.Get("/fail", func(c *Ctx) error {
+		return &Error{Code: 418, Detail: "short and stout", Members: map[string]any{"spout": true}}
+	})
 	app.Get("/crash", func(c *Ctx) error { return errors.New("secret") })
 	app.Get("/panic", func(c *Ctx) error { panic("on request") })
 	app.Post("/small", say("small"), MaxBody(4))

@@ -115,8 +115,8 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 		c.rest()
 	}
 	x.begin(c, nil, b[:n])
-	x.route = w.server.find(x)
-	if x.head.length > x.maxBody() {
+	x.setRoute(w.server.find(x))
+	if x.head.length > x.limit {
 		return c.refuseRequest(x, errBodyTooBig)
 	}
 	whole := n + int(x.head.length)
@@ -162,7 +162,7 @@ func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
 	x.keep()
 	c.own(x)
 	in.Retrieve(n)
-	x.body.in.start(&x.head, &c.worker.limits, x.maxBody())
+	x.body.in.start(&x.head, &c.worker.limits, x.limit)
 	asks := x.head.expect && in.Len() == 0 // RFC 9110 section 10.1.1: not when the body is on its way already
 	if x.route.stream || asks && !x.route.inline {
 		left := x.head.length
@@ -373,7 +373,7 @@ func (c *conn) refuse(err error) bool {
 	x := w.scratch
 	x.head.reset()
 	x.begin(c, nil, nil)
-	x.route = &unrouted
+	x.setRoute(&unrouted)
 	return c.refuseRequest(x, err)
 }
 

@@ -2,6 +2,7 @@ package http
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -76,4 +77,23 @@ func (c *Ctx) LocalAddr() reactor.InetAddress {
 		return x.via.localAddr()
 	}
 	return x.conn.local(x)
+}
+
+// ClientIP returns the address of the client: what SetClientIP was given, else the IP address of RemoteAddr; not valid for a
+// Unix socket. No header is believed here: middleware.RealIP does, from proxies that it was told to trust.
+func (c *Ctx) ClientIP() netip.Addr {
+	if x := c.live(); x.client.IsValid() {
+		return x.client
+	}
+	return c.RemoteAddr().AddrPort().Addr()
+}
+
+// SetClientIP says who the client is, where a proxy that is trusted has told.
+func (c *Ctx) SetClientIP(ip netip.Addr) { c.live().client = ip }
+
+// After has f called when the answer has been made, also by Async, and its status and length are known; what was added last
+// is called first. The Ctx that f gets is the one that answered; header lines cannot be changed any more.
+func (c *Ctx) After(f func(c *Ctx)) {
+	x := c.live()
+	x.after = append(x.after, f)
 }

@@ -1,10 +1,10 @@
 package http
 
 import (
+	"net/netip"
 	"sync"
 
 	"github.com/carillon-go/carillon/http/internal/mux"
-	"github.com/carillon-go/carillon/reactor"
 )
 
 // exchange is one request and its answer: all that the server knows of them. A Ctx is a handler's ticket to it, which
@@ -27,18 +27,20 @@ type exchange struct {
 	matched []byte // the path that params are captures of; nil: path
 	mounted int    // bytes at the front of path that a mount took off
 
-	raw     []byte // the head as it was received
-	head    head   // spans of raw
-	path    []byte // decoded; views raw where nothing was encoded
-	decoded []byte // storage for path
-	rawKept []byte // storage for raw, when it is not the connection's buffer
-	client  reactor.InetAddress
+	raw     []byte     // the head as it was received
+	head    head       // spans of raw
+	path    []byte     // decoded; views raw where nothing was encoded
+	decoded []byte     // storage for path
+	rawKept []byte     // storage for raw, when it is not the connection's buffer
+	client  netip.Addr // see Ctx.SetClientIP
 
-	body requestBody
+	body  requestBody
+	limit int64 // of the body, in bytes: the route's, or less
 	response
 
-	outer *exchange // the one whose handler has called a middleware of net/http, which has called ours
-	async *Async    // an answer that is to come from elsewhere
+	outer *exchange      // the one whose handler has called a middleware of net/http, which has called ours
+	after []func(c *Ctx) // see Ctx.After
+	async *Async         // an answer that is to come from elsewhere
 	room  room
 	run   func()        // runs the handler, on a goroutine
 	done  func()        // takes the exchange back, on the loop
@@ -83,6 +85,8 @@ func (x *exchange) begin(conn *conn, via carrier, raw []byte) {
 	x.response.reset(h.close, h.minor == 0, h.method == "HEAD")
 }
 
+func (x *exchange) setRoute(r *Route) { x.route, x.limit = r, r.maxBody }
+
 // keep makes x independent of the connection's buffer.
 func (x *exchange) keep() {
 	inRaw := !x.head.escaped && !x.head.path.empty()
@@ -105,7 +109,9 @@ func (x *exchange) bind(c *Ctx, onLoop bool) *Ctx {
 func (x *exchange) end() {
 	x.conn, x.via, x.ticket, x.ctx, x.route, x.raw, x.path = nil, nil, nil, nil, nil, nil, nil
 	x.matched, x.async = nil, nil
-	x.mounted, x.client = 0, reactor.InetAddress{}
+	clear(x.after)
+	x.after = x.after[:0]
+	x.mounted, x.client = 0, netip.Addr{}
 	x.upgrade, x.filters = nil, nil
 	x.body.reset()
 	x.room.next()

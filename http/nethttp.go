@@ -31,10 +31,10 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	x.bind(c, false)
 	err := x.importRequest(&netCarrier{w: w, r: r}, r)
 	if err == nil {
-		x.route = a.find(x)
+		x.setRoute(a.find(x))
 		err = x.importBody(w, r)
 	} else {
-		x.route = &unrouted
+		x.setRoute(&unrouted)
 	}
 	if err != nil {
 		x.conclude(c, err)
@@ -126,7 +126,7 @@ func orGET(method string) string {
 
 // importBody gives x the body of r: read as a whole, unless the route streams it or the client waits to be asked for it.
 func (x *exchange) importBody(w nethttp.ResponseWriter, r *nethttp.Request) error {
-	max := x.maxBody()
+	max := x.limit
 	if r.ContentLength > max {
 		return errBodyTooBig
 	}

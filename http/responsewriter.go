@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
 )
 
 // responseWriter is what a handler of net/http answers by. An answer that is small when the handler returns is sent in one
@@ -371,4 +370,3 @@ var _ interface {
 	io.ReaderFrom
 	io.StringWriter
 } = (*responseWriter)(nil)
-

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // A Stream is an answer whose body is written piece by piece. It belongs to the goroutine that runs the handler, and ends
@@ -328,4 +327,3 @@ var _ interface {
 	io.ReaderFrom
 	io.StringWriter
 } = (*Stream)(nil)
-

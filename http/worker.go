@@ -115,6 +115,18 @@ func (x *exchange) serve(h Handler) {
 	default:
 		x.conclude(c, err)
 	}
+	x.runAfter()
+}
+
+// runAfter calls what After was given, once.
+func (x *exchange) runAfter() {
+	for i := len(x.after) - 1; i >= 0; i-- {
+		f := x.after[i]
+		x.after = x.after[:i]
+		if _, failed := x.call(func(c *Ctx) error { f(c); return nil }, x.ctx); failed {
+			x.close = true
+		}
+	}
 }
 
 // concludeGoexit answers for a handler that has ended its goroutine.
@@ -126,6 +138,9 @@ func (x *exchange) concludeGoexit() {
 		x.server.writeError(x.ctx, &Error{Code: 500})
 	case x.phase == streaming:
 		x.tear()
+	}
+	if x.async == nil {
+		x.runAfter()
 	}
 }
 

@@ -138,7 +138,7 @@ func (b *netBody) Read(p []byte) (int, error) {
 			b.into.Trailer.Add(name, value)
 		}
 	case errors.Is(err, errBodyTooBig):
-		err = &nethttp.MaxBytesError{Limit: b.c.x.maxBody()}
+		err = &nethttp.MaxBytesError{Limit: b.c.x.limit}
 	}
 	return n, err
 }
@@ -171,7 +171,7 @@ func WrapMiddleware(m func(nethttp.Handler) nethttp.Handler) Middleware {
 func (x *exchange) behind(w nethttp.ResponseWriter, r *nethttp.Request, next Handler) error {
 	y := newExchange(x.server, x.worker)
 	y.outer = x
-	y.route, y.params = x.route, x.params // not mounted: what a mount takes off is gone from r as well
+	y.route, y.limit, y.params = x.route, x.limit, x.params // not mounted: what a mount takes off is gone from r as well
 	y.matched = append(y.matched, x.path...)
 	if x.matched != nil {
 		y.matched = append(y.matched[:0], x.matched...)
