@@ -147,7 +147,10 @@ func (a *App) serveUnmatched(c *Ctx) error {
 	if to, ok := a.redirected(x); ok {
 		return c.Redirect(308, to)
 	}
-	allowed := a.tree.Allowed(x.host(), x.path)
+	var allowed []string
+	if _, unclean := mux.Clean(nil, x.path); !unclean {
+		allowed = a.tree.Allowed(x.host(), x.path)
+	}
 	if allowed == nil {
 		return NewError(404, "")
 	}

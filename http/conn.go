@@ -398,7 +398,7 @@ func (c *conn) finish() {
 	if !c.has(running) {
 		c.release()
 	}
-	c.tcp.SetDeadline(0) // from here on the linger time rules
+	c.rest() // the linger time rules from here on, but that a client may be too slow
 	c.tcp.Shutdown()
 }
 

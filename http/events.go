@@ -96,10 +96,18 @@ func (c *conn) peerClosed() {
 
 // timeout is the Timeout callback.
 func (c *conn) timeout() {
-	if c.has(finished | detached) {
+	if c.has(lost | detached) {
 		return
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
+	if c.has(finished) {
+		if c.tcp.PendingOutput() && c.worker.tooSlow(c, now) {
+			c.cut()
+			return
+		}
+		c.rest()
+		return
+	}
 	receiving := c.receiving()
 	patience, expired := times.idle, c.leave
 	switch {

@@ -120,7 +120,7 @@ func (x *exchange) end() {
 }
 
 // keptScratch is how many bytes of each buffer are kept from one request to the next.
-const keptScratch = 64 << 10
+const keptScratch = 32 << 10
 
 func kept(b []byte) []byte {
 	if cap(b) > keptScratch {

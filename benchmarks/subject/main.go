@@ -1,36 +1,27 @@
-// Command subject is Carillon as it is measured. It listens on 127.0.0.1:$PORT
-// with GOMAXPROCS loops; every handler runs on its loop.
+// Command subject is Carillon as it is measured: an App that listens on
+// 127.0.0.1:$PORT with GOMAXPROCS loops. Its handlers run on the loops, but for
+// those below /offload/ and those that wait.
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"log"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
 	"github.com/carillon-go/carillon/http"
-	"github.com/carillon-go/carillon/reactor"
 	"github.com/carillon-go/carillon/static"
 )
 
-const endpoints = `GET  /plaintext
-GET  /json
-GET  /user/{id}
+const endpoints = `GET  /plaintext, /json     also below /offload, on goroutines
+GET  /user/{id}            among 100 routes
 POST /echo
-GET  /static/NAME   the file NAME of $STATIC_DIR
-GET  /gc
-GET  /goroutines
-GET  /panic
+GET  /static/NAME          the file NAME of $STATIC_DIR
+GET  /gc, /goroutines, /panic, /wait, /cancelled
 `
 
 // maxConnections is also what `ulimit -n` must be above.
@@ -49,100 +40,68 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	files, err := openFiles(os.Getenv("STATIC_DIR"))
-	if err != nil {
-		return err
+	app := http.New()
+	app.Server.IdleTimeout = 5 * time.Minute
+	app.Server.MaxConnections = maxConnections
+	app.ShutdownTimeout = 5 * time.Second
+	addRoutes(app)
+	if dir := os.Getenv("STATIC_DIR"); dir != "" {
+		files, err := static.New(dir)
+		if err != nil {
+			return err
+		}
+		defer files.Close()
+		app.Mount("/static", files.Serve, http.Inline)
 	}
-	server := &http.Server{
-		Handler:       serve(files),
-		IdleTimeout:   5 * time.Minute,
-		ListenOptions: []reactor.ServerOption{reactor.WithMaxConnections(maxConnections)},
-	}
-	if _, err := server.Listen(addr); err != nil {
-		return err
-	}
-	if err := server.Start(); err != nil {
-		return err
-	}
-	stopped, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	<-stopped.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return server.Shutdown(ctx)
+	return app.Run(addr)
 }
 
-// openFiles returns the handler of /static/. Package static looks a whole path
-// up beneath its root, so the root is the folder above: the folder of the files
-// must be called static itself. Without a folder there are no files.
-func openFiles(folder string) (http.Handler, error) {
-	if folder == "" {
-		return notFound, nil
+func addRoutes(app *http.App) {
+	app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, endpoints) }, http.Inline)
+	app.Get("/plaintext", plaintext, http.Inline)
+	app.Get("/json", message, http.Inline)
+	app.Get("/offload/plaintext", plaintext)
+	app.Get("/offload/json", message)
+	app.Post("/echo", echo, http.Inline)
+	for _, r := range endpoint.Routes() {
+		h := param(r.Param)
+		if r.Param == "" {
+			h = func(c *http.Ctx) error { return c.Text(200, r.Plain) }
+		}
+		app.Get(r.Path, h, http.Inline)
 	}
-	folder, err := filepath.Abs(folder)
-	if err != nil {
-		return nil, err
-	}
-	if filepath.Base(folder) != "static" {
-		return nil, fmt.Errorf("STATIC_DIR is %s: want a folder whose name is static", folder)
-	}
-	files, err := static.New(filepath.Dir(folder))
-	if err != nil {
-		return nil, err
-	}
-	return files.Serve, nil
+	app.Get("/gc", func(c *http.Ctx) error {
+		debug.FreeOSMemory()
+		return c.NoContent(200)
+	}, http.Inline)
+	app.Get("/goroutines", func(c *http.Ctx) error { return c.Text(200, strconv.Itoa(runtime.NumGoroutine())) }, http.Inline)
+	app.Get("/panic", func(*http.Ctx) error { panic("asked for by GET /panic") })
+	var waits endpoint.Waits
+	app.Get("/wait", func(c *http.Ctx) error {
+		waits.Wait(c)
+		return c.NoContent(204)
+	})
+	app.Get("/cancelled", func(c *http.Ctx) error { return c.Text(200, waits.String()) })
 }
 
-var (
-	staticPrefix = []byte("/static/")
-	userPrefix   = []byte("/user/")
-)
+func plaintext(c *http.Ctx) error { return c.Text(200, endpoint.Text) }
 
-func serve(files http.Handler) http.Handler {
-	return func(c *http.Ctx) error {
-		path := c.PeekPath()
-		switch string(path) {
-		case "/plaintext":
-			return c.Text(200, endpoint.Text)
-		case "/json":
-			p, err := json.Marshal(endpoint.Message{Message: endpoint.Text})
-			if err != nil {
-				return err
-			}
-			return c.Blob(200, "application/json", p)
-		case "/echo":
-			return echo(c)
-		case "/":
-			return c.Text(200, endpoints)
-		case "/gc":
-			debug.FreeOSMemory()
-			return c.NoContent(200)
-		case "/goroutines":
-			return c.Text(200, strconv.Itoa(runtime.NumGoroutine()))
-		case "/panic":
-			panic("asked for by GET /panic")
-		case "/wait", "/cancelled":
-			return waiting(c)
-		}
-		if id, ok := bytes.CutPrefix(path, userPrefix); ok && len(id) > 0 && bytes.IndexByte(id, '/') < 0 {
-			return c.Blob(200, "text/plain; charset=utf-8", id)
-		}
-		if bytes.HasPrefix(path, staticPrefix) {
-			return files(c)
-		}
-		return notFound(c)
+func message(c *http.Ctx) error {
+	p, err := json.Marshal(endpoint.Message{Message: endpoint.Text})
+	if err != nil {
+		return err
 	}
+	return c.Blob(200, "application/json", p)
 }
 
 func echo(c *http.Ctx) error {
-	if c.Method() != "POST" {
-		return http.NewError(405, "POST only")
+	body, err := c.PeekBody()
+	if err != nil {
+		return err
 	}
-	return c.Blob(200, "application/octet-stream", c.PeekBody())
+	return c.Blob(200, "application/octet-stream", body)
 }
 
-// waiting answers /wait and /cancelled: what endpoint.Waits does and counts needs
-// a handler that may block, which package http does not offer yet.
-func waiting(*http.Ctx) error { return http.NewError(404, "no handler may wait yet") }
-
-func notFound(*http.Ctx) error { return http.NewError(404, "") }
+func param(name string) http.Handler {
+	return func(c *http.Ctx) error { return c.Blob(200, "text/plain; charset=utf-8", c.PeekParam(name)) }
+}
