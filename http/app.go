@@ -126,8 +126,7 @@ func (a *App) giveUp(err error) error {
 
 // find returns the route of a request whose head is known. Any goroutine.
 func (a *App) find(x *exchange) *Route {
-	var space [256]byte
-	if _, changed := mux.Clean(space[:0], x.path); changed {
+	if _, changed := mux.Clean(nil, x.path); changed {
 		return a.fallback
 	}
 	e, ok := a.tree.Match(x.head.method, x.host(), x.path, &x.params)

@@ -51,7 +51,7 @@ const (
 )
 
 func (c *conn) congested() bool {
-	return c.tcp.OutputBytes() >= outputBound || c.has(sendingFile) && c.tcp.PendingOutput()
+	return c.tcp.OutputBytes()+len(c.worker.scratch.buf) >= outputBound || c.has(sendingFile) && c.tcp.PendingOutput()
 }
 
 // serve takes what can be taken from the front of in.
@@ -66,8 +66,21 @@ func (c *conn) serve(in *reactor.Buffer) {
 			break
 		}
 	}
-	if c.has(peerDone) && c.x == nil && !c.has(finished|detached|stopped) {
-		c.finish() // what is unfinished now will never be whole
+	c.flush()
+	if c.has(peerDone) && !c.has(finished|detached|stopped) {
+		c.endInput()
+	}
+}
+
+// endInput is called when the client sends no more and what it has sent is used up: what is unfinished now will never be
+// whole. A handler at work has its say.
+func (c *conn) endInput() {
+	if !c.has(running) {
+		c.finish()
+		return
+	}
+	if p := c.x.body.pipe; p != nil && !c.x.body.in.whole {
+		p.finish(ErrClientGone)
 	}
 }
 
@@ -85,6 +98,14 @@ func (c *conn) step(in *reactor.Buffer) bool {
 		return c.gather(in)
 	}
 	return c.readHead(in)
+}
+
+// flush sends the answers that have been gathered in the loop's scratch.
+func (c *conn) flush() {
+	if x := c.worker.scratch; len(x.buf) > 0 {
+		_ = c.tcp.Send(x.buf) // to a connection that is gone: nobody to tell
+		x.buf = kept(x.buf)
+	}
 }
 
 // stop leaves the socket alone until written or complete go on.
@@ -147,12 +168,13 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 // await leaves a request whose handler has returned to whom it has asked to answer.
 func (c *conn) await(x *exchange) {
 	c.set(running)
-	x.onLoop = false
+	x.lent, x.onLoop = true, false
 	x.async.park()
 }
 
 // own makes x, until now the loop's scratch, the connection's, which keeps it over more than one read.
 func (c *conn) own(x *exchange) {
+	c.flush()
 	c.x = x
 	c.worker.scratch = c.worker.take()
 }
@@ -294,6 +316,7 @@ func (c *conn) skip(in *reactor.Buffer) bool {
 // offload starts the handler on a goroutine.
 func (c *conn) offload(x *exchange) {
 	c.set(running)
+	x.lent = true
 	x.bind(new(Ctx), false)
 	c.worker.loop.Go(x.run)
 }
@@ -312,11 +335,13 @@ func (c *conn) complete(x *exchange) {
 
 // answered sends the answer of x and says whether the connection goes on.
 func (c *conn) answered(x *exchange) bool {
-	_ = x.deliver(nil)
+	last, upgrade := x.close || c.has(ending), x.upgrade
+	if x != c.worker.scratch || last || upgrade != nil {
+		_ = x.deliver(nil)
+	}
 	if x.hasFile {
 		c.set(sendingFile)
 	}
-	last, upgrade := x.close || c.has(ending), x.upgrade
 	endless := x.torn && x.http10 && x.length < 0
 	if unread := x.body.pipe != nil && !x.body.in.whole; unread && !last {
 		x.body.pipe.drop()

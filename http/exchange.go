@@ -21,6 +21,7 @@ type exchange struct {
 	ticket *Ctx    // the handler's: the one whose context ends when the client leaves
 	ctx    *Ctx    // the same, or that of a handler behind a middleware of net/http
 	onLoop bool    // the handler runs on the loop's goroutine
+	lent   bool    // a goroutine has had it
 
 	route   *Route
 	params  mux.Params
@@ -114,8 +115,11 @@ func (x *exchange) end() {
 	x.mounted, x.client = 0, netip.Addr{}
 	x.upgrade, x.filters = nil, nil
 	x.body.reset()
-	x.room.next()
-	x.fields, x.buf = kept(x.fields), kept(x.buf)
+	if x.lent {
+		x.lent = false
+		x.room.next()
+	}
+	x.fields = kept(x.fields)
 	x.rawKept, x.decoded = kept(x.rawKept), kept(x.decoded)
 }
 

@@ -11,7 +11,7 @@ import (
 
 // response is the answering side of an exchange. The header section is built in buf when the answer begins, with the
 // beginning of the body behind it; deliver hands them to the connection. What a handler answers in one piece is delivered
-// when it has returned, and what several pipelined requests of one read brought leaves in one write.
+// when it has returned; on a loop, when all requests of one read have been answered, so that their answers lie in one buf.
 type response struct {
 	status  int
 	sent    int64 // bytes of body
@@ -49,7 +49,7 @@ const unknownLength = -1
 func (r *response) reset(close, http10, isHead bool) {
 	*r = response{
 		status: 200, close: close, http10: http10, isHead: isHead,
-		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf[:0], pending: r.pending[:0],
+		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, pending: r.pending[:0],
 	}
 }
 
@@ -179,7 +179,7 @@ func (x *exchange) start(code int, contentType string, length int64) error {
 		return x.via.start(x)
 	}
 	x.close = x.close || x.wantClose || x.server.draining.Load() || x.body.stays(x)
-	b := append(x.buf[:0], statusLines[code-100]...)
+	b := append(x.buf, statusLines[code-100]...)
 	if x.own&ownServer == 0 {
 		b = append(b, x.worker.serverLine...)
 	}

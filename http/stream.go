@@ -316,7 +316,7 @@ func (x *exchange) interim(code int, lines []byte) error {
 	case x.via != nil:
 		return x.via.interim(code, lines)
 	}
-	b := append(x.buf[:0], statusLines[code-100]...)
+	b := append(x.buf, statusLines[code-100]...)
 	b = append(b, lines...)
 	x.buf = append(b, "\r\n"...)
 	return x.deliver(nil)

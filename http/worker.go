@@ -48,7 +48,7 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	switch {
 	case x.async != nil:
 		w.ctx = new(Ctx)
-	case c.shared():
+	case c.used.Load():
 		c.end(ErrHandlerReturned)
 		w.ctx = new(Ctx)
 	case c.values != nil:
@@ -215,6 +215,7 @@ const keptExchanges = 256
 func (w *worker) give(x *exchange) {
 	if len(w.spare) < keptExchanges {
 		x.end()
+		x.buf = kept(x.buf) // of an answer whose connection was lost
 		w.spare = append(w.spare, x)
 	}
 }
