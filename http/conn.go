@@ -318,12 +318,13 @@ func (c *conn) offload(x *exchange) {
 	c.set(running)
 	x.lent = true
 	x.bind(new(Ctx), false)
-	c.worker.loop.Go(x.run)
+	c.worker.giveToHand(x)
 }
 
 // complete takes an exchange back from the goroutine that its handler ran on, or from whoever has answered for it.
 func (c *conn) complete(x *exchange) {
 	c.clear(running)
+	c.worker.takeHand(x)
 	if c.has(lost | detached) {
 		c.release()
 		return

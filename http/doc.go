@@ -108,7 +108,7 @@
 //	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go
 //	chunked.go    chunked bodies and trailers; inbound.go, the body of one request on its way in
 //	exchange.go   one request and its answer, which a loop may lend to a goroutine
-//	worker.go     what the connections of a loop share; runs handlers
+//	worker.go     what the connections of a loop share; runs handlers, there or by hands.go
 //	ctx.go        Ctx: request.go and body.go are what came in, response.go and header.go what goes out
 //	context.go    the Ctx as a context.Context
 //	deliver.go    how an answer reaches the connection; stream.go, sse.go, async.go, answers that take their time

@@ -43,7 +43,7 @@ type exchange struct {
 	after []func(c *Ctx) // see Ctx.After
 	async *Async         // an answer that is to come from elsewhere
 	room  room
-	run   func()        // runs the handler, on a goroutine
+	hand  *hand         // the goroutine that runs the handler
 	done  func()        // takes the exchange back, on the loop
 	over  chan struct{} // closed when it is done, where net/http carries the request
 }
@@ -63,7 +63,6 @@ type room struct {
 func newExchange(s *Server, w *worker) *exchange {
 	x := &exchange{server: s, worker: w}
 	x.room.wake.L = &x.room.mu
-	x.run = x.runOffLoop
 	x.done = func() { x.conn.complete(x) }
 	return x
 }

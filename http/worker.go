@@ -23,6 +23,7 @@ type worker struct {
 	date       dateLine
 	serverLine []byte
 	spare      []*exchange
+	hands      hands
 	slow       map[*conn]slowReader
 }
 
@@ -57,30 +58,36 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	}
 }
 
-// runOffLoop runs the handler on a goroutine of its own, and has the loop take the exchange back.
-func (x *exchange) runOffLoop() {
-	ticket := x.ticket
+// runOffLoop runs the handler on a goroutine, and has the loop take the exchange back, with the goroutine's hand if it can
+// run another: then it returns true.
+func (x *exchange) runOffLoop() (again bool) {
+	ticket, returned := x.ticket, false
 	defer func() {
 		x.concludeGoexit()
 		ticket.x = nil
+		if !returned || x.async != nil {
+			x.hand = nil
+		}
 		if x.async != nil {
 			x.async.park()
 			return
 		}
-		x.completed()
+		again = x.completed() && returned
 		ticket.end(ErrHandlerReturned)
 	}()
 	x.handle()
+	returned = true
+	return
 }
 
-// completed gives the exchange back. Whoever calls it must not touch it any more.
-func (x *exchange) completed() {
+// completed gives the exchange back. Whoever calls it must not touch it any more. It returns false when the loop has quit:
+// then the connection is gone, and the exchange is garbage.
+func (x *exchange) completed() bool {
 	if x.conn == nil {
 		close(x.over)
-		return
+		return true
 	}
-	// Refused only by a loop that has quit: then the connection is gone, and x is garbage.
-	_ = x.worker.loop.QueueInLoop(x.done)
+	return x.worker.loop.QueueInLoop(x.done) == nil
 }
 
 // handle runs the route's handler and sees to it that the request has an answer, or that one will come.
