@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -85,7 +86,7 @@ func (c *Ctx) PeekBody() ([]byte, error) {
 	}
 	max := x.limit
 	buf := bytes.NewBuffer(b.kept[:0])
-	_, err := buf.ReadFrom(io.LimitReader(c.BodyReader(), max+1))
+	_, err := buf.ReadFrom(io.LimitReader(c.BodyReader(), oneMore(max)))
 	b.kept = buf.Bytes()
 	switch {
 	case err != nil:
@@ -100,10 +101,16 @@ func (c *Ctx) PeekBody() ([]byte, error) {
 	return b.data, nil
 }
 
+// oneMore is a byte more than a limit, to tell the end from too much; nothing is more than the largest limit.
+func oneMore(limit int64) int64 { return limit + min(math.MaxInt64-limit, 1) }
+
 // LimitBody lowers the limit on the body, in bytes, for this request: for middleware that knows more than the route. Error: an
 // *Error of 413 when the body is known to be larger; else reading it ends with that.
 func (c *Ctx) LimitBody(max int64) error {
 	x := c.live()
+	if max < 0 {
+		max = 0
+	}
 	x.limit = min(x.limit, max)
 	if x.body.whole && int64(len(x.body.data)) > max || c.ContentLength() > max {
 		return errBodyTooBig
@@ -121,8 +128,8 @@ type limitedReader struct {
 }
 
 func (l *limitedReader) Read(p []byte) (int, error) {
-	if int64(len(p)) > l.left+1 {
-		p = p[:l.left+1] // one more, to tell the end from too much
+	if most := oneMore(l.left); int64(len(p)) > most {
+		p = p[:most]
 	}
 	n, err := l.r.Read(p)
 	if int64(n) > l.left {

@@ -140,10 +140,10 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 	if x.head.length > x.limit {
 		return c.refuseRequest(x, errBodyTooBig)
 	}
-	whole := n + int(x.head.length)
-	if x.head.chunked || whole > len(b) {
+	if x.head.chunked || x.head.length > int64(len(b)-n) {
 		return c.awaitBody(in, x, n)
 	}
+	whole := n + int(x.head.length)
 	x.body.set(b[n:whole])
 	if x.route.inline {
 		c.worker.handle(x)

@@ -76,9 +76,15 @@ func (s *Server) writeError(c *Ctx, e *Error) {
 	if write == nil {
 		write = TextErrors
 	}
-	err := write(c, e)
-	if err != nil && x.phase == unanswered {
+	err, failed := x.call(func(c *Ctx) error { return write(c, e) }, c)
+	x.close = x.close || failed
+	switch {
+	case x.phase == unanswered: // what it has begun with must not get in the way
+		x.filters, x.filtering = nil, nil
+		x.deleteRepresentation()
 		err = TextErrors(c, e)
+	case failed && x.phase == streaming:
+		x.tear()
 	}
 	if err != nil {
 		s.logger().Error("http: error answer not sent", "error", err)

@@ -1,6 +1,9 @@
 package http
 
 import (
+	"context"
+	"errors"
+
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -35,8 +38,9 @@ func (c *conn) gone() {
 		c.release()
 		return
 	}
-	cause := ErrClientGone
-	if c.worker.server.draining.Load() && c.tcp.Err() == nil && !c.has(peerDone) {
+	cause, err := ErrClientGone, c.tcp.Err()
+	byForce := err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) // Shutdown's ctx
+	if c.worker.server.draining.Load() && byForce && !c.has(peerDone) {
 		cause = ErrServerClosed
 	}
 	c.abandon(cause)

@@ -111,18 +111,25 @@ func (x *exchange) serve(h Handler) {
 		}
 		x.async = nil
 	}
-	switch {
-	case failed && x.phase == streaming:
-		x.tear()
-	case failed:
-		x.close = true
-		if x.phase == unanswered {
-			x.server.writeError(c, &Error{Code: 500})
-		}
-	default:
-		x.conclude(c, err)
+	if !failed && (err != nil || x.phase == unanswered || x.status == 101) {
+		// Filters and the ErrorHandler run in here, and may panic like a handler.
+		_, failed = x.call(func(c *Ctx) error { x.conclude(c, err); return nil }, c)
+	}
+	if failed {
+		x.breakOff()
 	}
 	x.runAfter()
+}
+
+// breakOff answers, and ends the connection, for a handler that has panicked or ended its goroutine.
+func (x *exchange) breakOff() {
+	x.close = true
+	switch x.phase {
+	case unanswered:
+		x.server.writeError(x.ctx, &Error{Code: 500})
+	case streaming:
+		x.tear()
+	}
 }
 
 // runAfter calls what After was given, once.
@@ -138,17 +145,13 @@ func (x *exchange) runAfter() {
 
 // concludeGoexit answers for a handler that has ended its goroutine.
 func (x *exchange) concludeGoexit() {
-	switch {
-	case x.async != nil:
-	case x.phase == unanswered:
-		x.close = true
-		x.server.writeError(x.ctx, &Error{Code: 500})
-	case x.phase == streaming:
-		x.tear()
+	if x.async != nil {
+		return
 	}
-	if x.async == nil {
-		x.runAfter()
+	if x.phase != answered {
+		x.breakOff()
 	}
+	x.runAfter()
 }
 
 // conclude answers for a handler that has returned err and may not have answered itself.
