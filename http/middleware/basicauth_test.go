@@ -20,7 +20,7 @@ func TestBasicAuth(t *testing.T) {
 		app.Use(middleware.BasicAuthUsers(`the "inner" \ door`, map[string]string{
 			"Aladdin": "open sesame", "test": "123£", "colon": "a:b", "": "nameless", "empty": "",
 		}))
-		app.Get("/", func(c *http.Ctx) error { return c.Text(200, "user "+middleware.UserOf(c)) })
+		app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, "user "+middleware.UserOf(c)) })
 		app.Get("/inline", func(c *http.Ctx) error { return c.Text(200, "user "+middleware.UserOf(c)) }, http.Inline)
 		return app
 	}, func(t *testing.T, ask asker) {
@@ -100,7 +100,7 @@ func ExampleBasicAuth() {
 	app.Use(middleware.BasicAuth("staff only", func(user, password string) bool {
 		return user == "ada" && password == "lovelace" // ask a database of password hashes here
 	}))
-	app.Get("/", func(c *http.Ctx) error { return c.Text(200, "hello, "+middleware.UserOf(c)) })
+	app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, "hello, "+middleware.UserOf(c)) })
 
 	res := inProcess(app, "GET /")
 	fmt.Println(res.StatusCode, res.Header.Get("WWW-Authenticate"))
@@ -114,7 +114,7 @@ func ExampleBasicAuth() {
 func ExampleBasicAuthUsers() {
 	app := http.New()
 	admin := app.Group("/admin", middleware.BasicAuthUsers("admin", map[string]string{"ada": "lovelace"}))
-	admin.Get("/", func(c *http.Ctx) error { return c.Text(200, "hello, "+middleware.UserOf(c)) })
+	admin.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, "hello, "+middleware.UserOf(c)) })
 
 	fmt.Println(inProcess(app, "GET /admin/").StatusCode)
 	fmt.Println(inProcess(app, "GET /admin/", "Authorization: Basic YWRhOmxvdmVsYWNl").StatusCode)

@@ -173,7 +173,7 @@ func ExampleCORS() {
 		AllowCredentials: true,
 		MaxAge:           time.Hour,
 	}))
-	app.Get("/", func(c *http.Ctx) error { return c.Text(200, "hello") })
+	app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, "hello") })
 
 	for _, origin := range []string{"https://app.example", "https://pr-7.preview.example", "https://other.example"} {
 		res := inProcess(app, "GET /", "Origin: "+origin)

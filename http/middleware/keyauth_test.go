@@ -55,7 +55,7 @@ func TestKeyAuth(t *testing.T) {
 				app := http.New()
 				app.Use(middleware.KeyAuth(tc.opts))
 				show := func(c *http.Ctx) error { return c.Text(200, fmt.Sprint(middleware.IdentityOf(c))) }
-				app.Get("/", show)
+				app.Get("/{$}", show)
 				app.Get("/inline", show, http.Inline)
 				return app
 			}, func(t *testing.T, ask asker) {
@@ -81,7 +81,7 @@ func TestKeyAuthAndCaches(t *testing.T) {
 	} {
 		tc.opts.Validate = func(*http.Ctx, string) (any, bool) { return nil, true }
 		app := http.New()
-		app.Get("/", saying("secret"), http.With(middleware.KeyAuth(tc.opts)))
+		app.Get("/{$}", saying("secret"), http.With(middleware.KeyAuth(tc.opts)))
 		res := inProcess(app, "GET /?k=1", "X-API-Key: 1", "Cookie: k=1", "Authorization: Bearer 1")
 		if vary := strings.Join(res.Header.Values("Vary"), ", "); res.StatusCode != 200 || vary != tc.vary || res.Header.Get("Cache-Control") != tc.cache {
 			t.Errorf("%+v: %d %v", tc.opts, res.StatusCode, res.Header)
@@ -110,7 +110,7 @@ func ExampleKeyAuth() {
 		// Without Header the key comes as "Authorization: Bearer KEY".
 		Header: "X-API-Key",
 	}))
-	api.Get("/", func(c *http.Ctx) error {
+	api.Get("/{$}", func(c *http.Ctx) error {
 		return c.Text(200, fmt.Sprint("hello, ", middleware.IdentityOf(c)))
 	})
 
