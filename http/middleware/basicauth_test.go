@@ -15,7 +15,7 @@ func basic(userPass string) string {
 
 func TestBasicAuth(t *testing.T) {
 	const challenge = `Basic realm="the \"inner\" \\ door", charset="UTF-8"`
-	bothWays(t, func() *http.App {
+	underBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(middleware.BasicAuthUsers(`the "inner" \ door`, map[string]string{
 			"Aladdin": "open sesame", "test": "123£", "colon": "a:b", "": "nameless", "empty": "",
@@ -68,7 +68,7 @@ func TestBasicAuth(t *testing.T) {
 
 // The user of one request is not that of the next one on the connection.
 func TestBasicAuthForgetsTheUser(t *testing.T) {
-	bothWays(t, func() *http.App {
+	underBoth(t, func() *http.App {
 		app := http.New()
 		show := func(c *http.Ctx) error { return c.Text(200, middleware.UserOf(c)) }
 		app.Get("/in", show, http.Inline, http.With(middleware.BasicAuth("x", func(_, password string) bool { return password == "p" })))

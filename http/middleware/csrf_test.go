@@ -62,7 +62,7 @@ func TestCSRF(t *testing.T) {
 		{"out of the bypass, encoded", "POST /hooks/%2e%2e%2f", []string{"Sec-Fetch-Site: cross-site"}, 403},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			bothWays(t, func() *http.App { return csrfApp(opts) }, func(t *testing.T, ask asker) {
+			underBoth(t, func() *http.App { return csrfApp(opts) }, func(t *testing.T, ask asker) {
 				res, body := ask(t, tc.request, tc.lines...)
 				if res.StatusCode != tc.code {
 					t.Errorf("%d %q, want %d", res.StatusCode, body, tc.code)

@@ -91,13 +91,13 @@ func TestHealth(t *testing.T) {
 					t.Errorf("HEAD: %d %q", head.StatusCode, body)
 				}
 			}
-			bothWays(t, func() *http.App {
+			underBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.Health("/healthz", tc.checks...))
 				return app
 			}, verify)
 			// The path is also a route's, whose handler runs on the loop.
-			bothWays(t, func() *http.App {
+			underBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.Health("/healthz", tc.checks...))
 				app.Get("/", saying("hello"), http.Inline)
@@ -108,7 +108,7 @@ func TestHealth(t *testing.T) {
 }
 
 func TestHealthLeavesTheRestAlone(t *testing.T) {
-	bothWays(t, func() *http.App {
+	underBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(middleware.Health("/healthz"))
 		app.Any("/", saying("hello"))

@@ -51,7 +51,7 @@ func TestKeyAuth(t *testing.T) {
 		{"Validate refuses", middleware.KeyAuthOptions{Validate: func(*http.Ctx, string) (any, bool) { return "x", false }}, "GET /", []string{"Authorization: Bearer k"}, 401, "", `Bearer error="invalid_token"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			bothWays(t, func() *http.App {
+			underBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.KeyAuth(tc.opts))
 				show := func(c *http.Ctx) error { return c.Text(200, fmt.Sprint(middleware.IdentityOf(c))) }

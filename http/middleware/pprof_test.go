@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/carillon-go/carillon/http"
@@ -24,13 +25,15 @@ func pprofApp() *http.App {
 	return app
 }
 
+// ownProfile is one whose name is made for trouble. A name can be used once in a program, also by -test.count.
+var ownProfile = sync.OnceValue(func() *pprof.Profile { return pprof.NewProfile("example.com/own \"profile\" <b>") })
+
 func TestPprof(t *testing.T) {
-	own := pprof.NewProfile("example.com/own \"profile\" <b>")
-	own.Add(own, 0)
-	defer own.Remove(own)
+	ownProfile().Add(t, 0)
+	defer ownProfile().Remove(t)
 	address := fmt.Sprintf("%#x", reflect.ValueOf(TestPprof).Pointer())
 	const symbol = "http/middleware_test.TestPprof\n"
-	bothWays(t, pprofApp, func(t *testing.T, ask asker) {
+	underBoth(t, pprofApp, func(t *testing.T, ask asker) {
 		for _, tc := range []struct {
 			request string
 			code    int
@@ -91,7 +94,7 @@ func unzipped(t *testing.T, what, body string) string {
 }
 
 func TestPprofIsProtectedByItsGroup(t *testing.T) {
-	bothWays(t, pprofApp, func(t *testing.T, ask asker) {
+	underBoth(t, pprofApp, func(t *testing.T, ask asker) {
 		for _, path := range []string{"", "heap", "profile?seconds=0.01", "trace?seconds=0.01", "cmdline", "symbol", "example.com/own"} {
 			if res, _ := ask(t, "GET /debug/pprof/"+path); res.StatusCode != 401 {
 				t.Errorf("%q: %d", path, res.StatusCode)

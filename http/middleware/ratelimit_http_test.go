@@ -13,7 +13,7 @@ import (
 )
 
 func TestRateLimit(t *testing.T) {
-	bothWays(t, func() *http.App {
+	underBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(
 			middleware.RealIP(netip.MustParsePrefix("127.0.0.0/8")),

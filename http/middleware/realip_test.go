@@ -164,7 +164,7 @@ func clientOf(t *testing.T, app *http.App, peer, name string, lines []string) st
 }
 
 func TestRealIPOverSockets(t *testing.T) {
-	bothWays(t, func() *http.App {
+	underBoth(t, func() *http.App {
 		return who(middleware.RealIPOptions{Trusted: prefixes("127.0.0.0/8")})
 	}, func(t *testing.T, ask asker) {
 		if _, body := ask(t, "GET /", "X-Forwarded-For: 1.1.1.1", "x-forwarded-for: 192.0.2.1", "X-Forwarded-For: 127.0.0.2"); body != "192.0.2.1 false" {

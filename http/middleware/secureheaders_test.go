@@ -52,7 +52,7 @@ func TestSecureHeaders(t *testing.T) {
 		{"HSTS forgotten", middleware.SecureHeadersOptions{HSTS: -1, HSTSAlways: true}, "/", map[string]string{"Strict-Transport-Security": "max-age=0"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			bothWays(t, func() *http.App {
+			underBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.SecureHeaders(tc.opts))
 				app.Get("/{$}", saying("hello"))

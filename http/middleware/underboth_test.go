@@ -16,8 +16,8 @@ import (
 // asker makes one request, with header lines "Name: value", and returns its answer with the whole body.
 type asker func(t testing.TB, request string, lines ...string) (*nethttp.Response, string)
 
-// bothWays runs check against the app on the reactor, and under a server of net/http.
-func bothWays(t *testing.T, makeApp func() *http.App, check func(t *testing.T, ask asker)) {
+// underBoth runs check against the app on the reactor, and under a server of net/http.
+func underBoth(t *testing.T, makeApp func() *http.App, check func(t *testing.T, ask asker)) {
 	t.Run("reactor", func(t *testing.T) {
 		check(t, askAt(t, serveApp(t, makeApp())))
 	})
