@@ -192,14 +192,7 @@ type netCarrier struct {
 
 func (n *netCarrier) start(x *exchange) error {
 	h := n.w.Header()
-	lines := netHeader(func(yield func(name, value string) bool) {
-		for name, value := range x.ownFields() {
-			if !yield(string(name), string(value)) {
-				return
-			}
-		}
-	})
-	for name, values := range lines {
+	for name, values := range x.netFields() {
 		h[name] = values
 	}
 	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && x.outer == nil {
@@ -216,6 +209,17 @@ func (n *netCarrier) start(x *exchange) error {
 	}
 	n.w.WriteHeader(x.status)
 	return nil
+}
+
+// netFields are the header lines that are set so far, as net/http has them.
+func (r *response) netFields() nethttp.Header {
+	return netHeader(func(yield func(name, value string) bool) {
+		for name, value := range r.ownFields() {
+			if !yield(string(name), string(value)) {
+				return
+			}
+		}
+	})
 }
 
 func (n *netCarrier) write(p []byte) error {

@@ -63,7 +63,7 @@ func (w *responseWriter) complain(what string) {
 	w.x.server.logger().Warn("http: "+what, "path", string(w.x.path))
 }
 
-// takeHeader moves the header lines to the exchange.
+// takeHeader moves the header lines to the exchange; those that it had were in header from the beginning.
 func (w *responseWriter) takeHeader() {
 	x := w.x
 	w.length = unknownLength
@@ -80,8 +80,9 @@ func (w *responseWriter) takeHeader() {
 		}
 	}
 	w.typ = w.header.Get("Content-Type")
-	for name := range w.header {
-		x.deleteHeader(name)
+	x.fields, x.own = x.fields[:0], 0
+	if _, set := w.header["Connection"]; set {
+		x.wantClose = false
 	}
 	for rest := headerLines(nil, w.header, w.trailers); len(rest) > 0; {
 		name, value, after := cutLine(rest)

@@ -26,7 +26,7 @@ func Wrap(h nethttp.Handler) Handler {
 		if err != nil {
 			return err
 		}
-		w := &responseWriter{c: c, x: c.x, header: make(nethttp.Header)}
+		w := &responseWriter{c: c, x: c.x, header: c.x.netFields()}
 		defer w.stopTimers()
 		h.ServeHTTP(w, r)
 		return w.finish()
