@@ -133,9 +133,6 @@ func (a *App) find(x *exchange) *Route {
 	if !ok {
 		return a.fallback
 	}
-	if i := e.Value.mount; i >= 0 {
-		x.mounted = int(x.params.At(i).Off) - 1
-	}
 	return e.Value
 }
 

@@ -135,6 +135,33 @@ func TestAppRoutes(t *testing.T) {
 	})
 }
 
+// INPUTS, paths: middleware sees the path that a rule is about, also where a mount takes its beginning off for the handler.
+func TestMiddlewareSeesTheWholePath(t *testing.T) {
+	onBoth(t, func() *App {
+		app := New()
+		app.Use(func(next Handler) Handler {
+			return func(c *Ctx) error {
+				if strings.HasPrefix(c.Path(), "/admin/") {
+					return NewError(403, "")
+				}
+				return next(c)
+			}
+		})
+		app.Mount("/admin", func(c *Ctx) error { return c.Text(200, "secret "+c.Path()) })
+		app.Mount("/open", func(c *Ctx) error { return c.Text(200, "open "+c.Path()) })
+		return app
+	}, func(t *testing.T, url string) {
+		c := client(t)
+		for path, code := range map[string]int{
+			"/admin/x": 403, "/admin%2Fx": 403, "/%61dmin/x": 403, "/open/x": 200, "/open/../admin/x": 308, "//admin/x": 308,
+		} {
+			if res, body := fetch(t, c, "GET", url+path, ""); res.StatusCode != code || code == 200 && body != "open /x" {
+				t.Errorf("%s: %d %q, want %d", path, res.StatusCode, body, code)
+			}
+		}
+	})
+}
+
 func TestStream(t *testing.T) {
 	onBoth(t, func() *App {
 		app := New()
