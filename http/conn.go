@@ -238,7 +238,7 @@ func (c *conn) gather(in *reactor.Buffer) bool {
 // feed takes what comes while the handler runs: more of the body that it reads, or requests behind it.
 func (c *conn) feed(in *reactor.Buffer) bool {
 	x := c.x
-	if x.body.pipe == nil || x.body.in.whole || x.body.failed != nil {
+	if x.body.pipe == nil || x.body.in.whole {
 		if in.Len() > aheadBound {
 			c.stop()
 		}
@@ -255,7 +255,7 @@ func (c *conn) feed(in *reactor.Buffer) bool {
 		return false
 	case x.body.in.whole:
 		c.rest()
-	case n == 0 && !x.body.pipe.waiting():
+	case n == 0 && x.body.pipe.full():
 		c.stop()
 		return false
 	default:
@@ -301,6 +301,9 @@ func (c *conn) offload(x *exchange) {
 // complete takes an exchange back from the goroutine that its handler ran on, or from whoever has answered for it.
 func (c *conn) complete(x *exchange) {
 	c.clear(running)
+	if x.body.pipe != nil {
+		x.body.pipe.drop()
+	}
 	if c.has(lost | detached) {
 		c.release()
 		return
@@ -318,8 +321,10 @@ func (c *conn) answered(x *exchange) bool {
 	}
 	last, upgrade := x.close || c.has(ending), x.upgrade
 	endless := x.torn && x.http10 && x.length < 0
-	if unread := x.body.pipe != nil && !x.body.in.whole; unread && !last {
-		x.body.pipe.drop()
+	switch unread := x.body.pipe != nil && !x.body.in.whole; {
+	case unread && c.has(peerDone):
+		last = true // the rest never comes
+	case unread && !last:
 		x.body.in.counted = 0
 		c.set(skipping)
 		c.startBodyClock()
