@@ -9,13 +9,16 @@ import (
 // Async is an answer that comes later, from elsewhere: see Ctx.Async. Any goroutine may call its methods, at any time.
 type Async struct {
 	x      *exchange
-	ticket *Ctx // of the handler that asked; only its context is used any more
+	ticket *Ctx // of the request's first handler; only its context is used any more
 
 	mu     sync.Mutex
 	parked bool    // that handler has returned
 	taken  bool    // somebody answers, or has
 	later  Handler // came before that handler had returned
 }
+
+// clientClosed is what logs show for a request whose client has left before there was an answer.
+const clientClosed = 499
 
 // ErrNoAsync: an answer that must be given before the handler returns, because a middleware of net/http waits for it.
 var ErrNoAsync = errors.New("http: no Async behind a middleware of net/http")
@@ -31,7 +34,7 @@ func (c *Ctx) Async() (*Async, error) {
 	case x.outer != nil:
 		return nil, ErrNoAsync
 	case x.async == nil:
-		x.async = &Async{x: x, ticket: c}
+		x.async = &Async{x: x, ticket: x.ticket}
 	}
 	return x.async, nil
 }
@@ -42,6 +45,7 @@ func (a *Async) Context() context.Context { return a.ticket }
 // Answer has h answer the request, once, with a Ctx that is valid until h returns. h runs in the goroutine that calls
 // Answer; or, when the handler that asked has not returned yet, in one of its own behind that. Errors: ErrWritten for all
 // calls but the first, and ErrClientGone, when nobody waits any more; h does not run then.
+// That the Context is done, by its timeout or because the client has closed its side, does not keep an answer from being sent.
 func (a *Async) Answer(h Handler) error {
 	a.mu.Lock()
 	if a.taken {
@@ -55,13 +59,26 @@ func (a *Async) Answer(h Handler) error {
 		return nil
 	}
 	a.mu.Unlock()
-	if a.ticket.Err() != nil {
-		a.x.completed()
+	if !a.reachable() {
+		a.giveUp()
 		return ErrClientGone
 	}
 	a.run(h)
 	return nil
 }
+
+// reachable says whether an answer can still be sent. Only for who answers.
+func (a *Async) reachable() bool {
+	if a.x.conn == nil {
+		return a.ticket.base.Err() == nil // of net/http's request
+	}
+	a.x.room.mu.Lock()
+	defer a.x.room.mu.Unlock()
+	return !a.x.room.gone
+}
+
+// giveUp ends the request without its client, for those who wait for that, such as After. Only for who answers.
+func (a *Async) giveUp() { a.run(func(c *Ctx) error { return c.NoContent(clientClosed) }) }
 
 // park is called when the handler that asked has returned; from now on x is whose that answers.
 func (a *Async) park() {
@@ -90,8 +107,15 @@ func (a *Async) run(h Handler) {
 	x.ctx, x.async = c, nil
 	x.onLoop = x.worker != nil && x.worker.loop.IsInLoopThread()
 	defer func() {
+		if x.via != nil && recover() != nil { // what call lets pass: the answer is to be cut, by ServeHTTP
+			x.phase, x.torn = answered, true
+		}
 		x.concludeGoexit()
 		c.x = nil
+		if next := x.async; next != nil { // h has left its answer to others as well
+			next.park()
+			return
+		}
 		x.completed()
 		c.end(ErrHandlerReturned)
 		a.ticket.end(ErrHandlerReturned)

@@ -38,7 +38,7 @@ func (b *requestBody) stays(x *exchange) bool {
 		return false
 	}
 	left, unasked := b.pipe.rest()
-	return left != 0 && unasked || left > drainBound
+	return b.pipe.broken() || left != 0 && unasked || left > drainBound
 }
 
 // BodyReader returns the body of the request as it arrives; on a route without StreamBody it is there already. The reader is
@@ -46,7 +46,8 @@ func (b *requestBody) stays(x *exchange) bool {
 //
 // Its Read waits for the client, which is asked by 100 Continue if it waits for that (RFC 9110 section 10.1.1); a handler
 // that does not read, spares the client sending. Errors of the reader: an *Error of 400 or 413 when the body turns out to be
-// malformed or too large, of 408 when it comes too slowly, ErrClientGone; a handler may return each of them.
+// malformed or too large, of 408 when it comes too slowly, one that wraps ErrClientGone; a handler may return each of them. ErrHandlerReturned
+// when it is used too late.
 func (c *Ctx) BodyReader() io.Reader {
 	x := c.live()
 	if x.body.reader == nil {

@@ -260,7 +260,7 @@ func (c *conn) gather(in *reactor.Buffer) bool {
 // feed takes what comes while the handler runs: more of the body that it reads, or requests behind it.
 func (c *conn) feed(in *reactor.Buffer) bool {
 	x := c.x
-	if x.body.pipe == nil || x.body.in.whole || x.body.failed != nil {
+	if x.body.pipe == nil || x.body.in.whole {
 		if in.Len() > aheadBound {
 			c.stop()
 		}
@@ -277,7 +277,7 @@ func (c *conn) feed(in *reactor.Buffer) bool {
 		return false
 	case x.body.in.whole:
 		c.rest()
-	case n == 0 && !x.body.pipe.waiting():
+	case n == 0 && x.body.pipe.full():
 		c.stop()
 		return false
 	default:
@@ -325,6 +325,9 @@ func (c *conn) offload(x *exchange) {
 func (c *conn) complete(x *exchange) {
 	c.clear(running)
 	c.worker.takeHand(x)
+	if x.body.pipe != nil {
+		x.body.pipe.drop()
+	}
 	if c.has(lost | detached) {
 		c.release()
 		return
@@ -344,8 +347,10 @@ func (c *conn) answered(x *exchange) bool {
 		c.set(sendingFile)
 	}
 	endless := x.torn && x.http10 && x.length < 0
-	if unread := x.body.pipe != nil && !x.body.in.whole; unread && !last {
-		x.body.pipe.drop()
+	switch unread := x.body.pipe != nil && !x.body.in.whole; {
+	case unread && c.has(peerDone):
+		last = true // the rest never comes
+	case unread && !last:
 		x.body.in.counted = 0
 		c.set(skipping)
 		c.startBodyClock()

@@ -47,7 +47,7 @@ func (c *Ctx) Fail(err error) {
 	if known && (e.Code < 400 || e.Code > 599) {
 		known = false
 	}
-	if x.phase != unanswered && !errors.Is(err, ErrClientGone) || !known || e.Code >= 500 && e.Err != nil {
+	if !errors.Is(err, ErrClientGone) && (x.phase != unanswered || !known || e.Code >= 500 && e.Err != nil) {
 		x.server.logger().Error("http: a handler failed", "error", err, "method", x.head.method, "path", string(x.path),
 			"remote", c.RemoteAddr().String())
 	}
@@ -149,5 +149,6 @@ var (
 	errTrailer      = NewError(400, "header field not allowed in trailers")
 	errBodyTooBig   = NewError(413, "request body too large")
 	errDraining     = NewError(503, "the server is shutting down")
+	errBodyCut      = &Error{Code: 400, Detail: "the body ended early", Err: ErrClientGone}
 	errTimeout      = NewError(408, "request not received in time")
 )

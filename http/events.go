@@ -51,7 +51,7 @@ func (c *conn) gone() {
 func (c *conn) abandon(cause error) {
 	x := c.x
 	if p := x.body.pipe; p != nil && !x.body.in.whole {
-		p.finish(ErrClientGone)
+		p.finish(errBodyCut)
 	}
 	x.ticket.end(cause)
 }

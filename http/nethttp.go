@@ -41,10 +41,20 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	} else {
 		x.handle()
 	}
-	if x.async != nil {
+	if a := x.async; a != nil {
 		c.x = nil
-		x.async.park()
-		<-x.over
+		a.park()
+		select {
+		case <-x.over:
+		case <-r.Context().Done():
+			if a.void() {
+				a.giveUp()
+			}
+			<-x.over
+		}
+		if x.torn {
+			panic(abortHandler)
+		}
 	}
 	_ = x.deliver(nil)
 }

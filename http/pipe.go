@@ -18,6 +18,7 @@ type pipe struct {
 	stopped bool  // the loop waits for room
 	dropped bool  // nobody reads any more
 	expired bool  // the time for reading is over
+	shut    error // why nothing is read any more, not even what is there
 	resume  func()
 	first   func() // called before the first read waits
 }
@@ -71,7 +72,7 @@ func (p *pipe) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	p.mu.Lock()
-	for p.off == len(p.buf) && p.err == nil && !p.expired {
+	for p.off == len(p.buf) && p.err == nil && p.shut == nil && !p.expired {
 		if first := p.first; first != nil {
 			p.first = nil
 			p.mu.Unlock()
@@ -81,9 +82,12 @@ func (p *pipe) Read(b []byte) (int, error) {
 		}
 		p.wake.Wait()
 	}
-	if p.off == len(p.buf) {
+	if p.shut != nil || p.off == len(p.buf) {
 		defer p.mu.Unlock()
-		if p.err != nil {
+		switch {
+		case p.shut != nil:
+			return 0, p.shut
+		case p.err != nil:
 			return 0, p.err
 		}
 		return 0, os.ErrDeadlineExceeded
@@ -101,8 +105,20 @@ func (p *pipe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// close ends reads that wait, and all later ones, with err; only the first call counts. What comes is still taken, as far as
+// there is room.
+func (p *pipe) close(err error) {
+	p.mu.Lock()
+	if p.shut == nil {
+		p.shut = err
+	}
+	p.wake.Broadcast()
+	p.mu.Unlock()
+}
+
 // drop lets what is still to come pass without a reader.
 func (p *pipe) drop() {
+	p.close(ErrHandlerReturned)
 	p.mu.Lock()
 	p.dropped, p.stopped = true, false
 	p.buf, p.off = nil, 0
@@ -125,6 +141,20 @@ func (p *pipe) rest() (left int64, unasked bool) {
 		return 0, false
 	}
 	return p.left, p.first != nil
+}
+
+// full says whether resume is going to be called.
+func (p *pipe) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped
+}
+
+// broken says whether the end never comes.
+func (p *pipe) broken() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err != nil && p.err != io.EOF
 }
 
 // waiting says whether the next byte is the sender's to send: the pipe has room, and the sender was asked.

@@ -8,6 +8,8 @@ import (
 	nethttp "net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -28,6 +30,9 @@ func Wrap(h nethttp.Handler) Handler {
 		}
 		w := &responseWriter{c: c, x: c.x, header: c.x.netFields()}
 		defer w.stopTimers()
+		if body, ok := r.Body.(*netBody); ok {
+			defer body.end()
+		}
 		h.ServeHTTP(w, r)
 		return w.finish()
 	}
@@ -81,7 +86,7 @@ func newNetRequest(c *Ctx) (*nethttp.Request, error) {
 		r.Trailer = announcedTrailers(r.Header)
 	}
 	if x.head.chunked || x.head.length > 0 || x.body.reader != nil {
-		r.Body = &netBody{c: c, r: c.BodyReader(), into: r}
+		r.Body = &netBody{c: c, r: c.BodyReader(), pipe: x.body.pipe, into: r}
 	}
 	for _, name := range x.route.pattern.Names() {
 		r.SetPathValue(name, c.Param(name))
@@ -115,17 +120,22 @@ func announcedTrailers(h nethttp.Header) nethttp.Header {
 	return t
 }
 
-// netBody is the body of a request as net/http's handlers read it.
+// netBody is the body of a request as net/http's handlers read it. Clients of net/http, as in a proxy, read and close it in
+// goroutines of their own, also when the handler has returned.
 type netBody struct {
 	c      *Ctx
 	r      io.Reader
+	pipe   *pipe            // what r waits for; nil where that is not ours
 	into   *nethttp.Request // gets the trailers
-	closed bool
+	closed atomic.Bool
+	mu     sync.Mutex // held while r is read
 }
 
 // Read implements io.Reader. A body that is too large is a *nethttp.MaxBytesError, as those handlers expect.
 func (b *netBody) Read(p []byte) (int, error) {
-	if b.closed || b.c.x == nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed.Load() {
 		return 0, nethttp.ErrBodyReadAfterClose
 	}
 	n, err := b.r.Read(p)
@@ -145,8 +155,20 @@ func (b *netBody) Read(p []byte) (int, error) {
 
 // Close implements io.Closer: what was not read is skipped by the server.
 func (b *netBody) Close() error {
-	b.closed = true
+	b.closed.Store(true)
+	if b.mu.TryLock() {
+		b.mu.Unlock()
+	} else if b.pipe != nil {
+		b.pipe.close(nethttp.ErrBodyReadAfterClose) // somebody waits there
+	}
 	return nil
+}
+
+// end is called when the handler has returned, and waits for who still reads: what is read is given back.
+func (b *netBody) end() {
+	_ = b.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 }
 
 // WrapMiddleware makes a Middleware of one of net/http. What stands behind it sees the request and its context as the
