@@ -38,13 +38,13 @@ type exchange struct {
 	limit int64 // of the body, in bytes: the route's, or less
 	response
 
-	outer *exchange      // the one whose handler has called a middleware of net/http, which has called ours
-	after []func(c *Ctx) // see Ctx.After
-	async *Async         // an answer that is to come from elsewhere
-	room  room
-	run   func()        // runs the handler, on a goroutine
-	done  func()        // takes the exchange back, on the loop
-	over  chan struct{} // closed when it is done, where net/http carries the request
+	nested bool           // behind a middleware of net/http: see WrapMiddleware
+	after  []func(c *Ctx) // see Ctx.After
+	async  *Async         // an answer that is to come from elsewhere
+	room   room
+	run    func()        // runs the handler, on a goroutine
+	done   func()        // takes the exchange back, on the loop
+	over   chan struct{} // closed when it is done, where net/http carries the request
 }
 
 // room is where a handler's goroutine waits until the client has taken output.

@@ -151,8 +151,9 @@ type importedBody struct {
 
 func (b importedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
+	_, known := errors.AsType[*Error](err)
 	switch {
-	case err == nil:
+	case err == nil, known, err == ErrClientGone: // the last two of a body of ours, behind a middleware
 	case err == io.EOF:
 		b.x.importTrailers(b.req.Trailer)
 	case b.req.Context().Err() != nil:
@@ -202,7 +203,7 @@ func (n *netCarrier) start(x *exchange) error {
 	for name, values := range lines {
 		h[name] = values
 	}
-	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && x.outer == nil {
+	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && !x.nested {
 		h.Set("Server", name)
 	}
 	if x.length >= 0 && !bodyless(x.status) {

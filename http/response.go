@@ -178,6 +178,9 @@ func (x *exchange) start(code int, contentType string, length int64) error {
 	if x.via != nil {
 		return x.via.start(x)
 	}
+	if x.body.pipe != nil {
+		x.body.pipe.answering()
+	}
 	x.close = x.close || x.wantClose || x.server.draining.Load() || x.body.stays(x)
 	b := append(x.buf[:0], statusLines[code-100]...)
 	if x.own&ownServer == 0 {
