@@ -113,7 +113,7 @@ func (b *netBody) Close() error {
 	}
 	if b.shared {
 		b.reading.Lock() // the pipe has let go of who reads
-		b.reading.Unlock()
+		defer b.reading.Unlock()
 	}
 	return nil
 }

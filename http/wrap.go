@@ -27,7 +27,7 @@ func serveNet(c *Ctx, h nethttp.Handler, from *origin) error {
 	if err != nil {
 		return err
 	}
-	w := &responseWriter{c: c, x: c.x, header: make(nethttp.Header)}
+	w := &responseWriter{c: c, x: c.x, header: netLines(c.x.fields)}
 	defer func() {
 		w.stopTimers()
 		life.end()
