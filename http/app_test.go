@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // serveApp starts app and returns its address.
@@ -383,6 +385,42 @@ func TestWrappedHandlers(t *testing.T) {
 			t.Errorf("%d bytes, trailers %v", len(body), res.Trailer)
 		}
 	})
+}
+
+// An upgrade passes by the ResponseWriter of a middleware of net/http, also of two.
+func TestUpgradeBehindNetMiddleware(t *testing.T) {
+	through := WrapMiddleware(func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r) })
+	})
+	app := New()
+	app.Use(through, through)
+	app.Get("/up", func(c *Ctx) error {
+		for _, line := range [][2]string{{"Connection", "Upgrade"}, {"Upgrade", "echo"}} {
+			if err := c.SetHeader(line[0], line[1]); err != nil {
+				return err
+			}
+		}
+		if err := c.NoContent(101); err != nil {
+			return err
+		}
+		return c.Upgrade(func(tcp *reactor.TcpConnection) {
+			tcp.SetCallbacks(&reactor.Callbacks{Message: func(tcp *reactor.TcpConnection, in *reactor.Buffer) {
+				_ = tcp.Send(in.Peek())
+				in.RetrieveAll()
+				tcp.Shutdown()
+			}})
+		})
+	})
+	c := dial(t, serveApp(t, app))
+	send(t, c, "GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nbehind it")
+	r := bufio.NewReader(c)
+	res, _ := answer(t, r, "GET")
+	if res.StatusCode != 101 || res.Header.Get("Upgrade") != "echo" {
+		t.Fatalf("%d %v", res.StatusCode, res.Header)
+	}
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "behind it" {
+		t.Errorf("%q, %v", rest, err)
+	}
 }
 
 func TestAppInProcess(t *testing.T) {

@@ -31,7 +31,7 @@ func (c *Ctx) Async() (*Async, error) {
 	switch {
 	case x.phase != unanswered:
 		return nil, ErrWritten
-	case x.outer != nil:
+	case x.nested != nil:
 		return nil, ErrNoAsync
 	case x.async == nil:
 		x.async = &Async{x: x, ticket: x.ticket}

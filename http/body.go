@@ -145,16 +145,33 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // message are never among them.
 func (c *Ctx) Trailers() iter.Seq2[string, string] {
 	x := c.live()
-	for x.outer != nil {
-		x = x.outer
+	if !x.haveTrailers() {
+		return func(func(string, string) bool) {}
 	}
-	in := &x.body.in
-	if x.body.pipe != nil {
-		if left, _ := x.body.pipe.rest(); left != 0 {
-			return func(func(string, string) bool) {}
+	return c.pairs(x.body.in.tail.fields, x.body.in.tailRaw)
+}
+
+func (x *exchange) haveTrailers() bool {
+	if x.body.pipe == nil {
+		return true
+	}
+	left, _ := x.body.pipe.rest()
+	return left == 0
+}
+
+// trailers yields what Ctx.Trailers does.
+func (x *exchange) trailers() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if !x.haveTrailers() {
+			return
+		}
+		in := &x.body.in
+		for _, f := range in.tail.fields {
+			if !yield(string(f.name.of(in.tailRaw)), string(f.value.of(in.tailRaw))) {
+				return
+			}
 		}
 	}
-	return c.pairs(in.tail.fields, in.tailRaw)
 }
 
 // receive takes bytes of the body from src: for the handler that reads them, or to gather them. It returns how many it used

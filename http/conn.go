@@ -193,7 +193,7 @@ func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
 		}
 		x.body.pipe = newPipe(left, func() { _ = c.worker.loop.QueueInLoop(func() { c.resumeBody(x) }) })
 		if asks {
-			x.body.pipe.first = func() { c.askForBody(x) }
+			x.body.pipe.first = func(late bool) { c.askForBody(x, late) }
 		}
 		c.startBodyClock()
 		c.offload(x)
@@ -208,9 +208,10 @@ func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
 
 var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
-// askForBody is called by the handler's goroutine when it reads a body that the client has not begun to send.
-func (c *conn) askForBody(x *exchange) {
-	if x.phase == unanswered {
+// askForBody is called by the goroutine that reads a body when the client has not begun to send it; late says that there is
+// an answer already, in front of which no other can go.
+func (c *conn) askForBody(x *exchange, late bool) {
+	if !late {
 		_ = c.tcp.Send(continueLine)
 	}
 	_ = c.worker.loop.QueueInLoop(func() {

@@ -39,13 +39,13 @@ type exchange struct {
 	limit int64 // of the body, in bytes: the route's, or less
 	response
 
-	outer *exchange      // the one whose handler has called a middleware of net/http, which has called ours
-	after []func(c *Ctx) // see Ctx.After
-	async *Async         // an answer that is to come from elsewhere
-	room  room
-	hand  *hand         // the goroutine that runs the handler
-	done  func()        // takes the exchange back, on the loop
-	over  chan struct{} // closed when it is done, where net/http carries the request
+	nested *netContext    // of the middleware of net/http in front: see WrapMiddleware
+	after  []func(c *Ctx) // see Ctx.After
+	async  *Async         // an answer that is to come from elsewhere
+	room   room
+	hand   *hand         // the goroutine that runs the handler
+	done   func()        // takes the exchange back, on the loop
+	over   chan struct{} // closed when it is done, where net/http carries the request
 }
 
 // room is where a handler's goroutine waits until the client has taken output.

@@ -159,7 +159,7 @@ func (x *exchange) ready(code int) error {
 		return fmt.Errorf("%w: %d", ErrBadStatus, code)
 	}
 	if code == 101 {
-		if x.conn == nil {
+		if x.conn == nil && x.nested == nil {
 			return fmt.Errorf("%w: 101 behind net/http", ErrNotUpgraded)
 		}
 		if x.server.draining.Load() {
@@ -175,8 +175,14 @@ func (x *exchange) start(code int, contentType string, length int64) error {
 	if contentType != "" && x.own&ownType == 0 && !bodyless(code) {
 		x.fields = appendLine(x.fields, "Content-Type", contentType)
 	}
-	if x.via != nil {
+	switch {
+	case x.via != nil && code == 101:
+		return x.nested.switchProtocols(x)
+	case x.via != nil:
 		return x.via.start(x)
+	}
+	if x.body.pipe != nil {
+		x.body.pipe.answering()
 	}
 	x.close = x.close || x.wantClose || x.server.draining.Load() || x.body.stays(x)
 	b := append(x.buf, statusLines[code-100]...)
@@ -226,8 +232,15 @@ func (c *Ctx) Upgrade(h func(conn *reactor.TcpConnection)) error {
 	if x.phase == unanswered || x.status != 101 {
 		return ErrNotUpgraded
 	}
-	x.upgrade = h
+	x.setUpgrade(h)
 	return nil
+}
+
+func (x *exchange) setUpgrade(h func(conn *reactor.TcpConnection)) {
+	x.upgrade = h
+	if x.nested != nil {
+		x.nested.upgrade(h)
+	}
 }
 
 // gone turns the error of a connection that is closed into that of a client that has left. A body beyond what a connection

@@ -161,6 +161,10 @@ func (x *exchange) conclude(c *Ctx, err error) {
 		c.Fail(err)
 	case x.phase == unanswered && x.status == 101:
 		c.Fail(fmt.Errorf("%w: 101 without Upgrade", ErrBadStatus))
+	case x.phase == unanswered && x.nested != nil && x.status == 200:
+		// A middleware of net/http may answer for a handler that has not, as a timeout's does; else 200 comes by itself.
+		x.via.header(x)
+		x.phase = answered
 	case x.phase == unanswered:
 		if err := c.NoContent(x.status); err != nil {
 			c.Fail(err)
