@@ -1,122 +1,143 @@
-package static
+package http
 
 import (
 	"bytes"
-	"strconv"
+	"fmt"
 	"time"
 )
 
-// timeFormat is IMF-fixdate (RFC 9110, 5.6.7).
-const timeFormat = "Mon, 02 Jan 2006 15:04:05 GMT"
-
-// validators tell one state of a file from another (RFC 9110, 8.8).
-type validators struct {
-	etag     []byte // as sent, with quotes and, while weak, "W/"
-	modified int64  // seconds since the epoch; noDate when not sent
+// Validators tell one state of a resource from another: RFC 9110 section 8.8.
+type Validators struct {
+	ETag     string    // as it is sent, in quotes, and with W/ in front while it is weak; "" for none
+	Modified time.Time // whole seconds count; the zero time for none
+	Absent   bool      // there is no such resource yet, so that not even "*" matches it
 }
 
-const noDate = -1 << 63
-
-// validatorsOf makes the validators of a file as they are at the time now,
-// the ETag appended to space.
-//
-// The ETag is strong once the last change is a second old. Before that a
-// second change may hide in the same tick of the file system's clock and
-// leave time, size and inode as they were, so the ETag is weak: good for
-// If-None-Match, not for putting ranges together (8.8.1). The Last-Modified
-// of a file from the future is left out, for it must not be later than Date
-// (8.8.2.1), as is one from before the epoch.
-func validatorsOf(f file, now time.Time, space []byte) validators {
-	mtime := time.Unix(f.mtime.Unix())
-	v := validators{etag: appendETag(space, f, now.Sub(mtime) < time.Second), modified: mtime.Unix()}
-	if v.modified < 0 || mtime.After(now) {
-		v.modified = noDate
-	}
-	return v
-}
-
-// appendETag writes size, and time of change mixed with inode: every change
-// of time alone or inode alone gives another tag, and the inode number itself
-// stays the server's own.
-func appendETag(dst []byte, f file, weak bool) []byte {
-	if weak {
-		dst = append(dst, "W/"...)
-	}
-	dst = append(dst, '"')
-	dst = strconv.AppendUint(dst, uint64(f.mtime.Nano())^scatter(f.ino), 36)
-	dst = append(dst, '-')
-	dst = strconv.AppendInt(dst, f.size, 36)
-	return append(dst, '"')
-}
-
-// scatter is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): one to
-// one, with each bit of the input reaching all bits of the output.
-func scatter(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// conditions are the header fields of a request that make it conditional; a
-// field that is absent is nil. Lists that came in several lines are joined.
-type conditions struct {
-	ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince, ifRange []byte
-}
-
-// outcome of the preconditions.
-type outcome uint8
+// Outcome is what the preconditions of a request come to.
+type Outcome uint8
 
 const (
-	proceed     outcome = iota
-	notModified         // 304
-	failed              // 412
+	Proceed            Outcome = iota
+	NotModified                // 304: the client has this state already
+	PreconditionFailed         // 412: the client has another state in mind
 )
 
-// evaluate decides on a GET or HEAD for a file that exists, in the order of
-// RFC 9110, 13.2.2. If-Range is not part of it: see rangeHolds.
-func (c *conditions) evaluate(v validators) outcome {
-	if c.ifMatch != nil {
-		if !anyMatch(c.ifMatch, v.etag, strongMatch) {
-			return failed
+// CheckPreconditions sees to If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the order of RFC 9110
+// section 13.2.2, where v is the state of the resource before the request. For GET and HEAD it sets ETag and Last-Modified,
+// and done says that it has answered, by 304. Errors: an *Error of 412, for the handler to return; those of SetValidators
+// and NoContent.
+//
+//	if done, err := c.CheckPreconditions(v); done || err != nil {
+//		return err
+//	}
+func (c *Ctx) CheckPreconditions(v Validators) (done bool, err error) {
+	outcome := c.EvaluatePreconditions(v)
+	if outcome == PreconditionFailed {
+		return false, errPrecondition
+	}
+	if m := c.x.head.method; m == "GET" || m == "HEAD" {
+		if err := c.SetValidators(v); err != nil {
+			return false, err
 		}
-	} else if c.ifUnmodifiedSince != nil && v.modified != noDate {
-		if at, ok := parseDate(c.ifUnmodifiedSince); ok && v.modified > at {
-			return failed
+	}
+	if outcome == NotModified {
+		return true, c.NoContent(304)
+	}
+	return false, nil
+}
+
+var errPrecondition = NewError(412, "")
+
+// EvaluatePreconditions is CheckPreconditions without an answer. NotModified is for GET and HEAD only.
+func (c *Ctx) EvaluatePreconditions(v Validators) Outcome {
+	x := c.live()
+	switch x.head.method {
+	case "OPTIONS", "TRACE": // RFC 9110 section 13.2.1: they select no representation
+		return Proceed
+	}
+	cond := conditions{
+		ifMatch:           x.peekList("If-Match"),
+		ifNoneMatch:       x.peekList("If-None-Match"),
+		ifModifiedSince:   c.PeekHeader("If-Modified-Since"),
+		ifUnmodifiedSince: c.PeekHeader("If-Unmodified-Since"),
+	}
+	return cond.evaluate(v, x.head.method == "GET" || x.head.method == "HEAD")
+}
+
+// SetValidators sets ETag and Last-Modified, as far as v has them. Error: ErrBadHeader for an ETag that is no entity tag (RFC
+// 9110 section 8.8.3).
+func (c *Ctx) SetValidators(v Validators) error {
+	if v.ETag != "" {
+		if _, rest, ok := cutETag(viewOf(v.ETag)); !ok || len(rest) > 0 {
+			return fmt.Errorf("%w: %q is no entity tag: it stands in quotes, perhaps behind W/", ErrBadHeader, v.ETag)
+		}
+		if err := c.SetHeader("ETag", v.ETag); err != nil {
+			return err
+		}
+	}
+	if x := c.live(); !v.Modified.IsZero() {
+		x.deleteHeader("Last-Modified")
+		x.fields = append(x.fields, "Last-Modified: "...) // in place, because a string of it would be allocated
+		x.fields = v.Modified.UTC().AppendFormat(x.fields, timeFormat)
+		x.fields = append(x.fields, "\r\n"...)
+	}
+	return nil
+}
+
+// conditions are the header fields of a request that make it conditional; a field that is absent is nil. Lists that came in
+// several lines are joined.
+type conditions struct{ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince []byte }
+
+// evaluate decides in the order of RFC 9110 section 13.2.2. reads says that the request is a GET or HEAD. If-Range is not part
+// of it: see rangeHolds.
+func (c *conditions) evaluate(v Validators, reads bool) Outcome {
+	dated := !v.Modified.IsZero() && !v.Absent
+	if c.ifMatch != nil {
+		if !v.anyMatch(c.ifMatch, strongMatch) {
+			return PreconditionFailed
+		}
+	} else if c.ifUnmodifiedSince != nil && dated {
+		if at, ok := parseDate(c.ifUnmodifiedSince); ok && v.Modified.Unix() > at {
+			return PreconditionFailed
 		}
 	}
 	if c.ifNoneMatch != nil {
-		if anyMatch(c.ifNoneMatch, v.etag, weakMatch) {
-			return notModified
+		switch {
+		case !v.anyMatch(c.ifNoneMatch, weakMatch):
+		case reads:
+			return NotModified
+		default:
+			return PreconditionFailed
 		}
-	} else if c.ifModifiedSince != nil && v.modified != noDate {
-		if at, ok := parseDate(c.ifModifiedSince); ok && v.modified <= at {
-			return notModified
+	} else if c.ifModifiedSince != nil && dated && reads {
+		if at, ok := parseDate(c.ifModifiedSince); ok && v.Modified.Unix() <= at {
+			return NotModified
 		}
 	}
-	return proceed
+	return Proceed
 }
 
-// rangeHolds reports whether a Range header may be obeyed (RFC 9110, 13.1.5):
-// there is no If-Range, or it names this very state: by a strong ETag, or by
-// the exact date, which is a strong validator only once the second it names
-// is over (8.8.2.2). now is in seconds since the epoch.
-func (c *conditions) rangeHolds(v validators, now int64) bool {
-	h := c.ifRange
+// rangeHolds says whether a Range may be obeyed (RFC 9110 section 13.1.5): there is no If-Range, or it names this very state, by
+// a strong ETag, or by the exact date, which is a strong validator only once the second that it names is over (section
+// 8.8.2.2). now is in seconds since the epoch.
+func (v *Validators) rangeHolds(ifRange []byte, now int64) bool {
 	switch {
-	case h == nil:
+	case ifRange == nil:
 		return true
-	case bytes.HasPrefix(h, []byte(`"`)) || bytes.HasPrefix(h, []byte("W/")):
-		tag, rest, ok := cutETag(h)
-		return ok && len(rest) == 0 && strongMatch(tag, v.etag)
+	case bytes.HasPrefix(ifRange, []byte(`"`)) || bytes.HasPrefix(ifRange, []byte("W/")):
+		tag, rest, ok := cutETag(ifRange)
+		return ok && len(rest) == 0 && strongMatch(tag, v.ETag)
 	}
-	at, ok := parseDate(h)
-	return ok && v.modified != noDate && at == v.modified && now > at
+	at, ok := parseDate(ifRange)
+	return ok && !v.Modified.IsZero() && at == v.Modified.Unix() && now > at
 }
 
-// anyMatch reports whether a list of entity tags, or "*", has one that
-// matches etag. What follows an element that is no entity tag is not read.
-func anyMatch(list, etag []byte, match func(a, b []byte) bool) bool {
+// anyMatch says whether a list of entity tags, or "*", has one that matches. What follows an element that is no entity tag is
+// not read.
+func (v *Validators) anyMatch(list []byte, match func(a []byte, b string) bool) bool {
+	if v.Absent {
+		return false
+	}
 	if string(bytes.Trim(list, " \t")) == "*" {
 		return true
 	}
@@ -130,14 +151,14 @@ func anyMatch(list, etag []byte, match func(a, b []byte) bool) bool {
 		if len(rest) > 0 && rest[0] != ',' {
 			return false
 		}
-		if match(tag, etag) {
+		if match(tag, v.ETag) {
 			return true
 		}
 		list = rest
 	}
 }
 
-// cutETag takes one entity tag off the front (RFC 9110, 8.8.3).
+// cutETag takes one entity tag off the front (RFC 9110 section 8.8.3).
 func cutETag(s []byte) (tag, rest []byte, ok bool) {
 	open := 0
 	if bytes.HasPrefix(s, []byte("W/")) {
@@ -157,15 +178,17 @@ func cutETag(s []byte) (tag, rest []byte, ok bool) {
 	return nil, s, false
 }
 
-// strongMatch and weakMatch are the comparisons of RFC 9110, 8.8.3.2.
-func strongMatch(a, b []byte) bool { return bytes.Equal(a, b) && a[0] == '"' }
+// strongMatch and weakMatch are the comparisons of RFC 9110 section 8.8.3.2; a is an entity tag.
+func strongMatch(a []byte, b string) bool { return string(a) == b && a[0] == '"' }
 
-func weakMatch(a, b []byte) bool {
-	return bytes.Equal(bytes.TrimPrefix(a, []byte("W/")), bytes.TrimPrefix(b, []byte("W/")))
+func weakMatch(a []byte, b string) bool {
+	if len(b) > 2 && b[:2] == "W/" {
+		b = b[2:]
+	}
+	return string(bytes.TrimPrefix(a, []byte("W/"))) == b
 }
 
-// parseDate reads an HTTP-date in any of its three forms (RFC 9110, 5.6.7)
-// as seconds since the epoch.
+// parseDate reads an HTTP-date in any of its three forms (RFC 9110 section 5.6.7) as seconds since the epoch.
 func parseDate(b []byte) (int64, bool) {
 	for _, layout := range [...]string{timeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
 		if t, err := time.Parse(layout, string(b)); err == nil {
@@ -173,4 +196,19 @@ func parseDate(b []byte) (int64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// peekList returns a list field of the request, its lines joined (RFC 9110 section 5.3); nil when it is absent.
+func (x *exchange) peekList(name string) []byte {
+	var list []byte
+	for _, f := range x.head.fields {
+		switch {
+		case int(f.name.end-f.name.off) != len(name) || !sameName(f.name.of(x.raw), name):
+		case list == nil:
+			list = f.value.of(x.raw) // its capacity ends with it, so that joining leaves the buffer alone
+		default:
+			list = append(append(list, ','), f.value.of(x.raw)...)
+		}
+	}
+	return list
 }

@@ -1,22 +1,21 @@
-package static
+package http
 
 import (
+	nethttp "net/http"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
 	strongTag = `"abc-1"`
 	dated     = 784111777 // Sun, 06 Nov 1994 08:49:37 GMT, the RFC's own example
 	onTime    = "Sun, 06 Nov 1994 08:49:37 GMT"
-	before    = "Sun, 06 Nov 1994 08:49:36 GMT"
-	after     = "Sun, 06 Nov 1994 08:49:38 GMT"
+	earlier   = "Sun, 06 Nov 1994 08:49:36 GMT"
+	later     = "Sun, 06 Nov 1994 08:49:38 GMT"
 )
 
-// field is a header field as conditions keep it: nil when absent.
-func field(s string) []byte {
+// fieldOf is a header field as conditions keep it: nil when absent.
+func fieldOf(s string) []byte {
 	if s == "" {
 		return nil
 	}
@@ -29,56 +28,64 @@ func TestEvaluate(t *testing.T) {
 		name                                          string
 		match, noneMatch, modifiedSince, unmodifiedIn string
 		etag                                          string
-		modified                                      int64
-		want                                          outcome
+		undated                                       bool
+		writes                                        bool
+		absent                                        bool
+		want                                          Outcome
 	}{
-		{name: "no condition", want: proceed},
-		{name: "13.1.1 same tag", match: strongTag, want: proceed},
-		{name: "13.1.1 star", match: "*", want: proceed},
-		{name: "13.1.1 one of a list", match: `"x", ` + strongTag, want: proceed},
-		{name: "13.1.1 other tag", match: `"x"`, want: failed},
-		{name: "13.1.1 weak never matches", match: "W/" + strongTag, want: failed},
-		{name: "13.1.1 weak current never matches", match: "W/" + strongTag, etag: "W/" + strongTag, want: failed},
-		{name: "13.1.1 no tag at all", match: "abc-1", want: failed},
-		{name: "13.1.2 same tag", noneMatch: strongTag, want: notModified},
-		{name: "13.1.2 weak matches", noneMatch: "W/" + strongTag, want: notModified},
-		{name: "13.1.2 weak current matches", noneMatch: strongTag, etag: "W/" + strongTag, want: notModified},
-		{name: "13.1.2 star", noneMatch: " * ", want: notModified},
-		{name: "13.1.2 other tag", noneMatch: `"x", "y"`, want: proceed},
-		{name: "13.1.2 list with empty elements", noneMatch: ` , "x",,` + strongTag + ",", want: notModified},
-		{name: "13.1.2 comma inside a tag", noneMatch: `"a,b", ` + strongTag, want: notModified},
-		{name: "13.1.2 tags without comma", noneMatch: `"x" ` + strongTag, want: proceed},
-		{name: "13.1.2 open quote", noneMatch: `"abc-1`, want: proceed},
-		{name: "13.1.2 tag with a blank is none", noneMatch: `"abc -1", ` + strongTag, want: proceed},
-		{name: "13.1.3 not since", modifiedSince: onTime, want: notModified},
-		{name: "13.1.3 later date", modifiedSince: after, want: notModified},
-		{name: "13.1.3 changed since", modifiedSince: before, want: proceed},
-		{name: "13.1.3 no date", modifiedSince: "yesterday", want: proceed},
-		{name: "13.1.3 rfc850-date", modifiedSince: "Sunday, 06-Nov-94 08:49:37 GMT", want: notModified},
-		{name: "13.1.3 asctime-date", modifiedSince: "Sun Nov  6 08:49:37 1994", want: notModified},
-		{name: "13.1.3 other zone is no HTTP-date", modifiedSince: "Sun, 06 Nov 1994 08:49:37 CET", want: proceed},
-		{name: "13.1.3 file without a date", modifiedSince: after, modified: noDate, want: proceed},
-		{name: "13.1.4 not since", unmodifiedIn: onTime, want: proceed},
-		{name: "13.1.4 changed since", unmodifiedIn: before, want: failed},
-		{name: "13.1.4 no date", unmodifiedIn: "-1", want: proceed},
-		{name: "13.1.4 file without a date", unmodifiedIn: before, modified: noDate, want: proceed},
-		{name: "13.2.2 If-Match hides If-Unmodified-Since", match: strongTag, unmodifiedIn: before, want: proceed},
-		{name: "13.2.2 If-None-Match hides If-Modified-Since", noneMatch: `"x"`, modifiedSince: after, want: proceed},
-		{name: "13.2.2 If-Match first", match: `"x"`, noneMatch: strongTag, want: failed},
-		{name: "13.2.2 If-Match true, then If-None-Match", match: strongTag, noneMatch: strongTag, want: notModified},
-		{name: "13.2.2 If-Unmodified-Since true, then If-Modified-Since", unmodifiedIn: onTime, modifiedSince: onTime, want: notModified},
+		{name: "no condition", want: Proceed},
+		{name: "13.1.1 same tag", match: strongTag, want: Proceed},
+		{name: "13.1.1 star", match: "*", want: Proceed},
+		{name: "13.1.1 one of a list", match: `"x", ` + strongTag, want: Proceed},
+		{name: "13.1.1 other tag", match: `"x"`, want: PreconditionFailed},
+		{name: "13.1.1 weak never matches", match: "W/" + strongTag, want: PreconditionFailed},
+		{name: "13.1.1 weak current never matches", match: "W/" + strongTag, etag: "W/" + strongTag, want: PreconditionFailed},
+		{name: "13.1.1 no tag at all", match: "abc-1", want: PreconditionFailed},
+		{name: "13.1.2 same tag", noneMatch: strongTag, want: NotModified},
+		{name: "13.1.2 weak matches", noneMatch: "W/" + strongTag, want: NotModified},
+		{name: "13.1.2 weak current matches", noneMatch: strongTag, etag: "W/" + strongTag, want: NotModified},
+		{name: "13.1.2 star", noneMatch: " * ", want: NotModified},
+		{name: "13.1.2 other tag", noneMatch: `"x", "y"`, want: Proceed},
+		{name: "13.1.2 list with empty elements", noneMatch: ` , "x",,` + strongTag + ",", want: NotModified},
+		{name: "13.1.2 comma inside a tag", noneMatch: `"a,b", ` + strongTag, want: NotModified},
+		{name: "13.1.2 tags without comma", noneMatch: `"x" ` + strongTag, want: Proceed},
+		{name: "13.1.2 open quote", noneMatch: `"abc-1`, want: Proceed},
+		{name: "13.1.2 tag with a blank is none", noneMatch: `"abc -1", ` + strongTag, want: Proceed},
+		{name: "13.1.3 not since", modifiedSince: onTime, want: NotModified},
+		{name: "13.1.3 later date", modifiedSince: later, want: NotModified},
+		{name: "13.1.3 changed since", modifiedSince: earlier, want: Proceed},
+		{name: "13.1.3 no date", modifiedSince: "yesterday", want: Proceed},
+		{name: "13.1.3 rfc850-date", modifiedSince: "Sunday, 06-Nov-94 08:49:37 GMT", want: NotModified},
+		{name: "13.1.3 asctime-date", modifiedSince: "Sun Nov  6 08:49:37 1994", want: NotModified},
+		{name: "13.1.3 other zone is no HTTP-date", modifiedSince: "Sun, 06 Nov 1994 08:49:37 CET", want: Proceed},
+		{name: "13.1.3 file without a date", modifiedSince: later, undated: true, want: Proceed},
+		{name: "13.1.4 not since", unmodifiedIn: onTime, want: Proceed},
+		{name: "13.1.4 changed since", unmodifiedIn: earlier, want: PreconditionFailed},
+		{name: "13.1.4 no date", unmodifiedIn: "-1", want: Proceed},
+		{name: "13.1.4 file without a date", unmodifiedIn: earlier, undated: true, want: Proceed},
+		{name: "13.1.1 star, and nothing there", match: "*", absent: true, want: PreconditionFailed},
+		{name: "13.1.2 star, and nothing there", noneMatch: "*", absent: true, writes: true, want: Proceed},
+		{name: "13.1.2 star on writing over", noneMatch: "*", writes: true, want: PreconditionFailed},
+		{name: "13.1.2 same tag on writing", noneMatch: strongTag, writes: true, want: PreconditionFailed},
+		{name: "13.1.3 is for GET and HEAD", modifiedSince: onTime, writes: true, want: Proceed},
+		{name: "13.1.4 changed since, on writing", unmodifiedIn: earlier, writes: true, want: PreconditionFailed},
+		{name: "13.2.2 If-Match hides If-Unmodified-Since", match: strongTag, unmodifiedIn: earlier, want: Proceed},
+		{name: "13.2.2 If-None-Match hides If-Modified-Since", noneMatch: `"x"`, modifiedSince: later, want: Proceed},
+		{name: "13.2.2 If-Match first", match: `"x"`, noneMatch: strongTag, want: PreconditionFailed},
+		{name: "13.2.2 If-Match true, then If-None-Match", match: strongTag, noneMatch: strongTag, want: NotModified},
+		{name: "13.2.2 If-Unmodified-Since true, then If-Modified-Since", unmodifiedIn: onTime, modifiedSince: onTime, want: NotModified},
 	}
 	for _, test := range tests {
-		v := validators{etag: []byte(strongTag), modified: dated}
+		v := Validators{ETag: strongTag, Modified: time.Unix(dated, 0), Absent: test.absent}
 		if test.etag != "" {
-			v.etag = []byte(test.etag)
+			v.ETag = test.etag
 		}
-		if test.modified != 0 {
-			v.modified = test.modified
+		if test.undated {
+			v.Modified = time.Time{}
 		}
-		c := conditions{ifMatch: field(test.match), ifNoneMatch: field(test.noneMatch),
-			ifModifiedSince: field(test.modifiedSince), ifUnmodifiedSince: field(test.unmodifiedIn)}
-		if got := c.evaluate(v); got != test.want {
+		c := conditions{ifMatch: fieldOf(test.match), ifNoneMatch: fieldOf(test.noneMatch),
+			ifModifiedSince: fieldOf(test.modifiedSince), ifUnmodifiedSince: fieldOf(test.unmodifiedIn)}
+		if got := c.evaluate(v, !test.writes); got != test.want {
 			t.Errorf("%s: %v; want %v", test.name, got, test.want)
 		}
 	}
@@ -99,73 +106,96 @@ func TestRangeHolds(t *testing.T) {
 		{name: "same date", ifRange: onTime, want: true},
 		{name: "same date, other form", ifRange: "Sunday, 06-Nov-94 08:49:37 GMT", want: true},
 		{name: "same date, its second not over", ifRange: onTime, now: dated},
-		{name: "earlier date", ifRange: before},
-		{name: "later date is not the same", ifRange: after},
+		{name: "earlier date", ifRange: earlier},
+		{name: "later date is not the same", ifRange: later},
 		{name: "neither", ifRange: "abc"},
 		{name: "star", ifRange: "*"},
 	}
 	for _, test := range tests {
-		v := validators{etag: []byte(strongTag), modified: dated}
+		v := Validators{ETag: strongTag, Modified: time.Unix(dated, 0)}
 		if test.etag != "" {
-			v.etag = []byte(test.etag)
+			v.ETag = test.etag
 		}
 		if test.now == 0 {
 			test.now = dated + 1
 		}
-		c := conditions{ifRange: field(test.ifRange)}
-		if got := c.rangeHolds(v, test.now); got != test.want {
+		if got := v.rangeHolds(fieldOf(test.ifRange), test.now); got != test.want {
 			t.Errorf("%s: %v; want %v", test.name, got, test.want)
 		}
 	}
-	c := conditions{ifRange: []byte(onTime)}
-	if c.rangeHolds(validators{etag: []byte(strongTag), modified: noDate}, dated+1) {
+	v := Validators{ETag: strongTag}
+	if v.rangeHolds([]byte(onTime), dated+1) {
 		t.Error("a date held for a file that has none")
 	}
 }
 
-func TestValidatorsOf(t *testing.T) {
-	at := func(sec, nsec int64) file {
-		return file{size: 5, ino: 7, mtime: unix.Timespec{Sec: sec, Nsec: nsec}}
-	}
-	tag := func(f file, now time.Time) string { return string(validatorsOf(f, now, nil).etag) }
-	old := time.Unix(dated+3600, 0)
-	base := tag(at(dated, 0), old)
-	if base[0] != '"' {
-		t.Errorf("ETag of an old file is weak: %s", base)
-	}
-	changed := map[string]file{"nanosecond": at(dated, 1), "second": at(dated+1, 0)}
-	f := at(dated, 0)
-	f.size++
-	changed["size"] = f
-	f = at(dated, 0)
-	f.ino++
-	changed["inode"] = f
-	for what, f := range changed {
-		if got := tag(f, old); got == base {
-			t.Errorf("another %s, the same ETag %s", what, got)
+// CheckPreconditions as handlers use it: reading, writing over a known state, and creating.
+func TestCheckPreconditions(t *testing.T) {
+	onBoth(t, func() *App {
+		app := New()
+		v := Validators{ETag: strongTag, Modified: time.Unix(dated, 0)}
+		check := func(v Validators) Handler {
+			return func(c *Ctx) error {
+				if done, err := c.CheckPreconditions(v); done || err != nil {
+					return err
+				}
+				return c.Text(200, "handled")
+			}
 		}
-	}
-	if got := tag(at(dated, 0), time.Unix(dated, 999_999_999)); got != "W/"+base {
-		t.Errorf("ETag within a second of the change: %s; want W/%s", got, base)
-	}
-	if got := tag(at(dated, 0), time.Unix(dated+1, 0)); got != base {
-		t.Errorf("ETag a second after the change: %s; want %s", got, base)
-	}
+		app.Any("/there", check(v))
+		app.Any("/absent", check(Validators{Absent: true}))
+		app.Get("/bad", check(Validators{ETag: "abc"}))
+		return app
+	}, func(t *testing.T, url string) {
+		c := client(t)
+		for _, tc := range []struct {
+			clause, method, path string
+			lines                []string // name, value
+			code                 int
+			etag                 string
+		}{
+			{"no condition", "GET", "/there", nil, 200, strongTag},
+			{"13.1.2, GET", "GET", "/there", []string{"If-None-Match", strongTag}, 304, strongTag},
+			{"13.1.2, HEAD", "HEAD", "/there", []string{"If-None-Match", strongTag}, 304, strongTag},
+			{"13.1.2, PUT", "PUT", "/there", []string{"If-None-Match", "*"}, 412, ""},
+			{"13.1.2, PUT of what is not there", "PUT", "/absent", []string{"If-None-Match", "*"}, 200, ""},
+			{"13.1.1, PUT", "PUT", "/there", []string{"If-Match", strongTag}, 200, ""},
+			{"13.1.1, a lost update", "PUT", "/there", []string{"If-Match", `"old"`}, 412, ""},
+			{"13.1.1, PUT of what is not there", "PUT", "/absent", []string{"If-Match", "*"}, 412, ""},
+			{"13.1.4, DELETE", "DELETE", "/there", []string{"If-Unmodified-Since", earlier}, 412, ""},
+			{"13.1.3, POST", "POST", "/there", []string{"If-Modified-Since", later}, 200, ""},
+			{"13.2.1, TRACE", "TRACE", "/there", []string{"If-Match", `"old"`}, 200, ""},
+			{"5.3, a list in two lines", "GET", "/there", []string{"If-None-Match", `"x"`, "if-none-match", strongTag}, 304, strongTag},
+			{"8.8.3, no entity tag", "GET", "/bad", nil, 500, ""},
+		} {
+			req, err := nethttp.NewRequest(tc.method, url+tc.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < len(tc.lines); i += 2 {
+				req.Header.Add(tc.lines[i], tc.lines[i+1])
+			}
+			res, _ := do(t, c, req)
+			if res.StatusCode != tc.code || res.Header.Get("ETag") != tc.etag || (res.Header.Get("Last-Modified") != "") != (tc.etag != "") {
+				t.Errorf("%s: %d %v; want %d %s", tc.clause, res.StatusCode, res.Header, tc.code, tc.etag)
+			}
+		}
+	})
+}
 
-	dates := []struct {
-		f    file
-		now  time.Time
-		want int64
-	}{
-		{at(dated, 500), time.Unix(dated, 500), dated},
-		{at(dated, 501), time.Unix(dated, 500), noDate}, // 8.8.2.1: never later than Date
-		{at(dated+100, 0), time.Unix(dated, 0), noDate},
-		{at(0, 0), old, 0},
-		{at(-1, 0), old, noDate},
-	}
-	for _, d := range dates {
-		if got := validatorsOf(d.f, d.now, nil).modified; got != d.want {
-			t.Errorf("mtime %v at %v: Last-Modified %d; want %d", d.f.mtime, d.now, got, d.want)
+func TestPreconditionsDoNotAllocate(t *testing.T) {
+	c := ctxFor(t, "GET / HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"x\"\r\nIf-Match: \"abc-1\"\r\nRange: bytes=1-2\r\n\r\n")
+	v := Validators{ETag: strongTag, Modified: time.Unix(dated, 0)}
+	n := testing.AllocsPerRun(100, func() {
+		again(c)
+		if done, err := c.CheckPreconditions(v); done || err != nil {
+			t.Fatal(err)
 		}
+		if part, partial, err := c.SelectRange(10, v); part != (Range{1, 2}) || !partial || err != nil {
+			t.Fatal(part, err)
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
