@@ -143,10 +143,8 @@ func (a *App) serveUnmatched(c *Ctx) error {
 	if to, ok := a.redirected(x); ok {
 		return c.Redirect(308, to)
 	}
-	var allowed []string
-	if _, unclean := mux.Clean(nil, x.path); !unclean {
-		allowed = a.tree.Allowed(x.host(), x.path)
-	}
+	path, _ := mux.Clean(nil, x.path) // the only path that is ever served
+	allowed := a.tree.Allowed(x.host(), path)
 	if allowed == nil {
 		return NewError(404, "")
 	}

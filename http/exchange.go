@@ -36,7 +36,8 @@ type exchange struct {
 	client  netip.Addr // see Ctx.SetClientIP
 
 	body  requestBody
-	limit int64 // of the body, in bytes: the route's, or less
+	form  *formState // what FormValues and MultipartForm have read; nil before
+	limit int64      // of the body, in bytes: the route's, or less
 	response
 
 	nested *netContext    // of the middleware of net/http in front: see WrapMiddleware
@@ -108,7 +109,7 @@ func (x *exchange) bind(c *Ctx, onLoop bool) *Ctx {
 // end lets go of the request, and of storage that grew out of proportion.
 func (x *exchange) end() {
 	x.conn, x.via, x.ticket, x.ctx, x.route, x.raw, x.path = nil, nil, nil, nil, nil, nil, nil
-	x.matched, x.async = nil, nil
+	x.matched, x.async, x.form = nil, nil, nil
 	clear(x.after)
 	x.after = x.after[:0]
 	x.mounted, x.client = 0, netip.Addr{}

@@ -102,10 +102,14 @@ func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 	if err == nil {
 		err = x.start(code, "application/octet-stream", n)
 	}
-	if err != nil || x.isHead || n == 0 || bodyless(code) {
+	if err != nil {
 		return closing(f, err)
 	}
-	x.sent, x.phase = n, answered
+	x.phase = answered
+	if x.isHead || n == 0 || bodyless(code) {
+		return closing(f, nil)
+	}
+	x.sent = n
 	return x.deliverFile(f, off, n)
 }
 
@@ -254,3 +258,6 @@ func gone(err error) error {
 
 // viewOf lets s be read as bytes without a copy.
 func viewOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// textOf lets b be read as a string, without a copy, for as long as b does not change.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -32,6 +32,11 @@ var (
 // A Write waits while the client is behind by more than 256 KiB, and returns ErrClientGone when it has left. On a loop
 // nothing can wait: there it returns reactor.ErrOnLoop instead.
 func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) error {
+	return c.stream(code, contentType, unknownLength, write)
+}
+
+// stream is Stream with a length, in bytes, that may be promised.
+func (c *Ctx) stream(code int, contentType string, length int64, write func(s *Stream) error) error {
 	x := c.live()
 	if !isText(contentType) {
 		return fmt.Errorf("%w: content type %q", ErrBadHeader, contentType)
@@ -39,7 +44,7 @@ func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) 
 	if err := x.ready(code); err != nil {
 		return err
 	}
-	s, err := x.beginStream(code, contentType, unknownLength)
+	s, err := x.beginStream(code, contentType, length)
 	if err != nil {
 		return err
 	}

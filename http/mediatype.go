@@ -1,55 +1,51 @@
-package static
+package http
 
 import "strings"
 
-// contentType returns the media type of a file by the last part of its name.
-// The table is the program's own, so a site looks the same on every machine,
-// whatever mime.types is installed there. Text is declared as UTF-8. A name
-// that the table does not know is application/octet-stream: with nosniff, a
-// browser then offers to save it and never guesses.
-func contentType(base []byte) string {
+// MediaType returns the media type of a file by its name, of which what stands behind the last slash counts. The table is the
+// program's own, so an answer looks the same on every machine, whatever mime.types is installed there. Text is declared as
+// UTF-8. A name that the table does not know is application/octet-stream: with nosniff, a browser then offers to save it and
+// never guesses.
+func MediaType[S string | []byte](name S) string {
 	var space [16]byte
-	dot := -1
-	for i := len(base) - 1; i >= 0; i-- {
-		if base[i] == '.' {
+	dot, slash := -1, -1
+	for i := len(name) - 1; i >= 0 && slash < 0; i-- {
+		switch {
+		case name[i] == '/':
+			slash = i
+		case name[i] == '.' && dot < 0:
 			dot = i
-			break
 		}
 	}
-	table, key := types, base[dot+1:]
+	table, key := types, name[dot+1:]
 	if dot < 0 {
-		table = bareNames
+		table, key = bareNames, name[slash+1:]
 	}
 	if len(key) > len(space) {
 		return octets
 	}
-	lower := space[:len(key)]
-	for i, c := range key {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		lower[i] = c
+	small := space[:len(key)]
+	for i := range len(key) {
+		small[i] = lower[key[i]]
 	}
-	if t, ok := table[string(lower)]; ok {
+	if t, ok := table[string(small)]; ok {
 		return t
 	}
 	return octets
 }
 
 const (
-	octets = "application/octet-stream"
-	text   = "text/plain; charset=utf-8"
+	octets    = "application/octet-stream"
+	plainText = "text/plain; charset=utf-8"
 )
 
-// bareNames are files that people keep without an extension and expect to
-// read in the browser.
-var bareNames = typeTable(text, `authors changelog codeowners contributing copying copyright
+// bareNames are files that people keep without an extension and expect to read in the browser.
+var bareNames = typeTable(plainText, `authors changelog codeowners contributing copying copyright
 	dockerfile gemfile gnumakefile history install licence license maintainers makefile news notice
 	procfile rakefile readme thanks todo vagrantfile version`)
 
-// types maps extensions, in lower case, to media types as registered with
-// IANA, else as WHATWG's MIME Sniffing and the browsers use them. What a
-// person would want to read (source code, configuration, logs) is text/plain.
+// types maps extensions, in lower case, to media types as registered with IANA, else as WHATWG's MIME Sniffing and the browsers
+// use them. What a person would want to read (source code, configuration, logs) is text/plain.
 var types = join(
 	typeTable("text/html; charset=utf-8", "html htm"),
 	typeTable("text/css; charset=utf-8", "css"),
@@ -61,7 +57,7 @@ var types = join(
 	typeTable("text/vcard; charset=utf-8", "vcf"),
 	typeTable("text/vtt; charset=utf-8", "vtt"),
 	typeTable("text/xml; charset=utf-8", "xml xsl xslt xsd rng"),
-	typeTable(text, `txt text log conf cfg ini env properties toml diff patch
+	typeTable(plainText, `txt text log conf cfg ini env properties toml diff patch
 		asc srt rst adoc org tex bib c h cc cpp cxx hh hpp cs go mod sum rs py rb pl pm php java kt kts
 		scala swift m mm lua r jl hs ml mli ex exs erl hrl clj el lisp scm ts tsx jsx vue svelte scss
 		sass less sql sh bash zsh fish ps1 bat cmd awk sed vim nix dart zig v vhd s asm cmake mk make
@@ -156,7 +152,7 @@ func join(tables ...map[string]string) map[string]string {
 	for _, table := range tables {
 		for name, mediaType := range table {
 			if _, twice := all[name]; twice {
-				panic("static: two media types for ." + name)
+				panic("http: two media types for ." + name)
 			}
 			all[name] = mediaType
 		}

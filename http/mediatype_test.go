@@ -1,4 +1,4 @@
-package static
+package http
 
 import (
 	"mime"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestContentType(t *testing.T) {
+func TestMediaType(t *testing.T) {
 	tests := []struct{ name, want string }{
 		{"index.html", "text/html; charset=utf-8"},
 		{"INDEX.HTML", "text/html; charset=utf-8"},
@@ -31,16 +31,20 @@ func TestContentType(t *testing.T) {
 		{"", "application/octet-stream"},
 		{"x.unheard-of-and-long", "application/octet-stream"},
 		{"x.ht\xffml", "application/octet-stream"},
+		{"a.html/index", "application/octet-stream"}, // the dot of a folder
+		{"a.html/README", "text/plain; charset=utf-8"},
+		{"/a.b/x.png", "image/png"},
+		{"a/", "application/octet-stream"},
 	}
 	for _, test := range tests {
-		if got := contentType([]byte(test.name)); got != test.want {
-			t.Errorf("contentType(%q) = %q; want %q", test.name, got, test.want)
+		if got := MediaType(test.name); got != test.want || MediaType([]byte(test.name)) != got {
+			t.Errorf("MediaType(%q) = %q; want %q", test.name, got, test.want)
 		}
 	}
 }
 
 // Every type parses, every text says that it is UTF-8, every key can be found.
-func TestContentTypeTable(t *testing.T) {
+func TestMediaTypeTable(t *testing.T) {
 	for ext, mediaType := range types {
 		base, params, err := mime.ParseMediaType(mediaType)
 		if err != nil {
@@ -49,12 +53,12 @@ func TestContentTypeTable(t *testing.T) {
 		if strings.HasPrefix(base, "text/") && params["charset"] != "utf-8" {
 			t.Errorf(".%s: %q lacks its charset", ext, mediaType)
 		}
-		if got := contentType([]byte("x." + ext)); got != mediaType {
+		if got := MediaType("x." + ext); got != mediaType {
 			t.Errorf(".%s is in the table and comes out as %q", ext, got)
 		}
 	}
 	for name := range bareNames {
-		if got := contentType([]byte(name)); got != text {
+		if got := MediaType(name); got != plainText {
 			t.Errorf("%s is in the table and comes out as %q", name, got)
 		}
 	}

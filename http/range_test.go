@@ -1,8 +1,8 @@
-package static
+package http
 
 import (
 	"bytes"
-	"net/http"
+	nethttp "net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
@@ -11,31 +11,31 @@ import (
 )
 
 func TestSelectRange(t *testing.T) {
-	whole := span{}
+	whole := Range{}
 	tests := []struct {
 		header string
 		size   int64
-		part   span
+		part   Range
 		how    selection
 	}{
-		{"bytes=0-0", 10, span{0, 1}, selectPart},
-		{"bytes=0-", 10, span{0, 10}, selectPart},
-		{"bytes=0-9", 10, span{0, 10}, selectPart},
-		{"bytes=0-99", 10, span{0, 10}, selectPart},
-		{"bytes=9-9", 10, span{9, 1}, selectPart},
-		{"bytes=3-5", 10, span{3, 3}, selectPart},
-		{"bytes=5-", 10, span{5, 5}, selectPart},
-		{"bytes=-1", 10, span{9, 1}, selectPart},
-		{"bytes=-10", 10, span{0, 10}, selectPart},
-		{"bytes=-11", 10, span{0, 10}, selectPart},
-		{"bytes=00000000000000000000003-005", 10, span{3, 3}, selectPart},
-		{"BYTES=3-5", 10, span{3, 3}, selectPart},
-		{"bytes= 3-5 ", 10, span{3, 3}, selectPart},
-		{"bytes=,3-5,,", 10, span{3, 3}, selectPart},
-		{"bytes=3-5,10-20", 10, span{3, 3}, selectPart}, // the second overlaps nothing
-		{"bytes=0-9223372036854775807", 10, span{0, 10}, selectPart},
-		{"bytes=0-9223372036854775808", 10, span{0, 10}, selectPart},
-		{"bytes=-99999999999999999999999", 10, span{0, 10}, selectPart},
+		{"bytes=0-0", 10, Range{0, 1}, selectPart},
+		{"bytes=0-", 10, Range{0, 10}, selectPart},
+		{"bytes=0-9", 10, Range{0, 10}, selectPart},
+		{"bytes=0-99", 10, Range{0, 10}, selectPart},
+		{"bytes=9-9", 10, Range{9, 1}, selectPart},
+		{"bytes=3-5", 10, Range{3, 3}, selectPart},
+		{"bytes=5-", 10, Range{5, 5}, selectPart},
+		{"bytes=-1", 10, Range{9, 1}, selectPart},
+		{"bytes=-10", 10, Range{0, 10}, selectPart},
+		{"bytes=-11", 10, Range{0, 10}, selectPart},
+		{"bytes=00000000000000000000003-005", 10, Range{3, 3}, selectPart},
+		{"BYTES=3-5", 10, Range{3, 3}, selectPart},
+		{"bytes= 3-5 ", 10, Range{3, 3}, selectPart},
+		{"bytes=,3-5,,", 10, Range{3, 3}, selectPart},
+		{"bytes=3-5,10-20", 10, Range{3, 3}, selectPart}, // the second overlaps nothing
+		{"bytes=0-9223372036854775807", 10, Range{0, 10}, selectPart},
+		{"bytes=0-9223372036854775808", 10, Range{0, 10}, selectPart},
+		{"bytes=-99999999999999999999999", 10, Range{0, 10}, selectPart},
 
 		{"bytes=10-", 10, whole, selectNone},
 		{"bytes=10-20", 10, whole, selectNone},
@@ -66,7 +66,7 @@ func TestSelectRange(t *testing.T) {
 		{"bytes=0-", 0, whole, selectWhole}, // an empty file has no range
 		{"bytes=-5", 0, whole, selectWhole},
 		{"bytes=0-0", 0, whole, selectWhole},
-		{"bytes=-5", 1 << 62, span{1<<62 - 5, 5}, selectPart},
+		{"bytes=-5", 1 << 62, Range{1<<62 - 5, 5}, selectPart},
 	}
 	for _, test := range tests {
 		part, how := selectRange([]byte(test.header), test.size)
@@ -88,10 +88,10 @@ func FuzzSelectRange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header []byte, size16 uint16) {
 		size := int64(size16)
 		part, how := selectRange(header, size)
-		if how == selectPart && (part.off < 0 || part.n <= 0 || part.off > size-part.n) {
+		if how == selectPart && (part.Off < 0 || part.Length <= 0 || part.Off > size-part.Length) {
 			t.Fatalf("%q of %d bytes selected %v", header, size, part)
 		}
-		if how != selectPart && part != (span{}) {
+		if how != selectPart && part != (Range{}) {
 			t.Fatalf("%q of %d bytes: no part, yet %v", header, size, part)
 		}
 		if size == 0 || !oneRange.Match(header) {
@@ -100,9 +100,9 @@ func FuzzSelectRange(f *testing.F) {
 		second := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Range", string(header))
-		http.ServeContent(second, r, "", time.Time{}, bytes.NewReader(make([]byte, size)))
+		nethttp.ServeContent(second, r, "", time.Time{}, bytes.NewReader(make([]byte, size)))
 		switch got := second.Header().Get("Content-Range"); {
-		case how == selectPart && (second.Code != 206 || got != contentRange(part, size)):
+		case how == selectPart && (second.Code != 206 || got != part.ContentRange(size)):
 			t.Fatalf("%q of %d bytes: %v, net/http %d %q", header, size, part, second.Code, got)
 		case how == selectNone && second.Code != 416:
 			t.Fatalf("%q of %d bytes: nothing, net/http %d %q", header, size, second.Code, got)
