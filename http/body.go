@@ -144,10 +144,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // Trailers yields the trailer lines of a chunked body, once it has been read to its end. Fields that frame or route a
 // message are never among them.
 func (c *Ctx) Trailers() iter.Seq2[string, string] {
-	x := c.live()
-	for x.outer != nil {
-		x = x.outer
-	}
+	x := c.live().outermost()
 	in := &x.body.in
 	if x.body.pipe != nil {
 		if left, _ := x.body.pipe.rest(); left != 0 {

@@ -132,8 +132,17 @@ func kept(b []byte) []byte {
 // relative is the path behind what mounts took off.
 func (x *exchange) relative() []byte { return x.path[x.mounted:] }
 
+// outermost is the exchange that the client knows of: behind a middleware of net/http there are others.
+func (x *exchange) outermost() *exchange {
+	for x.outer != nil {
+		x = x.outer
+	}
+	return x
+}
+
 // setEndless marks an answer that goes on until somebody ends it: a server that shuts down does.
 func (x *exchange) setEndless() {
+	x = x.outermost()
 	x.room.mu.Lock()
 	x.room.endless = true
 	x.room.mu.Unlock()
