@@ -23,8 +23,9 @@ type response struct {
 	wantClose bool
 	http10    bool // of the request: tell it when the connection stays
 	isHead    bool
-	hasFile   bool // a file is on its way: no other answer until it is out
-	torn      bool // the answer is a part: cut the connection behind it
+	hasFile   bool  // a file is on its way: no other answer until it is out
+	torn      bool  // the answer is a part: cut the connection behind it
+	broken    error // why a part of a stream is missing, whether or not its writer has looked
 	own       ownLines
 	fields    []byte // header lines that the handler has set
 	trailer   []byte // trailer lines likewise
@@ -125,6 +126,9 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	if err := x.ready(code); err != nil {
 		return err
 	}
+	if code == 101 && x.outer != nil {
+		return x.switchProtocols()
+	}
 	if code == 205 {
 		contentType, body = "", nil // RFC 9110 section 15.3.6
 	}
@@ -147,7 +151,11 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 		x.buf = append(x.buf, body...)
 		return nil
 	}
-	return x.deliverLarge(body)
+	err := x.deliverLarge(body)
+	if err != nil {
+		x.close = true // a part may be on its way
+	}
+	return err
 }
 
 // ready says whether a response of that code can be begun now. Of the interim codes only 101 ends a request.
@@ -159,7 +167,7 @@ func (x *exchange) ready(code int) error {
 		return fmt.Errorf("%w: %d", ErrBadStatus, code)
 	}
 	if code == 101 {
-		if x.conn == nil {
+		if x.outermost().conn == nil {
 			return fmt.Errorf("%w: 101 behind net/http", ErrNotUpgraded)
 		}
 		if x.server.draining.Load() {
@@ -226,7 +234,23 @@ func (c *Ctx) Upgrade(h func(conn *reactor.TcpConnection)) error {
 	if x.phase == unanswered || x.status != 101 {
 		return ErrNotUpgraded
 	}
-	x.upgrade = h
+	for ; x != nil; x = x.outer {
+		x.upgrade = h
+	}
+	return nil
+}
+
+// switchProtocols answers 101 past the middleware of net/http that stands between x and the connection.
+func (x *exchange) switchProtocols() error {
+	o := x.outermost()
+	o.fields = append(o.fields, x.fields...)
+	o.own |= x.own
+	if err := o.start(101, "", 0); err != nil {
+		return err
+	}
+	for ; x != nil; x = x.outer {
+		x.status, x.phase = 101, answered
+	}
 	return nil
 }
 
