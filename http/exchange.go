@@ -138,6 +138,10 @@ func (x *exchange) relative() []byte { return x.path[x.mounted:] }
 
 // setEndless marks an answer that goes on until somebody ends it: a server that shuts down does.
 func (x *exchange) setEndless() {
+	if x.nested != nil {
+		x.nested.setEndless()
+		return
+	}
 	x.room.mu.Lock()
 	x.room.endless = true
 	x.room.mu.Unlock()

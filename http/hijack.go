@@ -18,9 +18,9 @@ type hijacked struct {
 	in            *pipe
 	room          room
 	local, remote net.Addr
-
-	mu     sync.Mutex
-	timers [2]*time.Timer
+	ended         bool // the loop's: the peer's FIN was read
+	writing       sync.Mutex
+	reads, writes expiry
 }
 
 // hijack takes the connection from HTTP, for the handler of x that runs on a goroutine.
@@ -47,15 +47,23 @@ func (c *conn) hijackInLoop(h *hijacked) error {
 		return ErrClientGone
 	}
 	h.local, h.remote = netAddr(c.tcp.LocalAddr()), netAddr(c.tcp.PeerAddr())
-	peerDone := c.has(peerDone)
+	if p := c.x.body.pipe; p != nil {
+		p.drop() // what is left of the body is the connection's now
+	}
+	h.ended = c.has(peerDone)
 	c.detach(func(tcp *reactor.TcpConnection) {
 		tcp.SetContext(h)
 		tcp.SetCallbacks(hijackCallbacks)
 	})
-	if peerDone {
+	h.endInput()
+	return nil
+}
+
+// endInput tells the reader that the peer sends no more, once all that it has sent is in the pipe.
+func (h *hijacked) endInput() {
+	if h.ended && h.tcp.Input().Len() == 0 {
 		h.in.finish(io.EOF)
 	}
-	return nil
 }
 
 var hijackCallbacks = func() *reactor.Callbacks {
@@ -69,8 +77,12 @@ var hijackCallbacks = func() *reactor.Callbacks {
 		Message:       func(tcp *reactor.TcpConnection, in *reactor.Buffer) { of(tcp).fill(in) },
 		WriteComplete: func(tcp *reactor.TcpConnection) { of(tcp).room.made() },
 		LowWater:      func(tcp *reactor.TcpConnection) { of(tcp).room.made() },
-		HalfClose:     func(tcp *reactor.TcpConnection) { of(tcp).in.finish(io.EOF) },
-		Timeout:       func(*reactor.TcpConnection) {}, // deadlines are the handler's
+		HalfClose: func(tcp *reactor.TcpConnection) {
+			h := of(tcp)
+			h.ended = true
+			h.endInput()
+		},
+		Timeout: func(*reactor.TcpConnection) {}, // deadlines are the handler's
 	}
 }()
 
@@ -88,6 +100,7 @@ func (h *hijacked) fill(in *reactor.Buffer) {
 			return
 		}
 	}
+	h.endInput()
 }
 
 // resumeInLoop goes on reading when the pipe has room again.
@@ -113,6 +126,8 @@ func (h *hijacked) Read(p []byte) (int, error) { return h.in.Read(p) }
 
 // Write implements net.Conn. It waits while the peer is behind by more than 256 KiB.
 func (h *hijacked) Write(p []byte) (int, error) {
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	sent := 0
 	for sent < len(p) || len(p) == 0 {
 		if err := h.awaitRoom(); err != nil {
@@ -180,27 +195,60 @@ func (h *hijacked) SetDeadline(t time.Time) error {
 
 // SetReadDeadline implements net.Conn.
 func (h *hijacked) SetReadDeadline(t time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.timers[0] = deadline(h.timers[0], t, h.in.expire)
+	h.reads.set(t, h.in.expire)
 	return nil
 }
 
 // SetWriteDeadline implements net.Conn.
 func (h *hijacked) SetWriteDeadline(t time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.timers[1] = deadline(h.timers[1], t, func(on bool) { h.room.expire(0, on) })
+	h.writes.set(t, func(on bool) { h.room.expire(0, on) })
 	return nil
 }
 
 func (h *hijacked) stopTimers() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range h.timers {
-		if t != nil {
-			t.Stop()
+	h.reads.stop()
+	h.writes.stop()
+}
+
+// expiry is a deadline that can be moved, also while it passes. Any goroutine may call its methods.
+type expiry struct {
+	mu    sync.Mutex
+	timer *time.Timer
+	turn  uint64 // counts deadlines: one that was replaced does not count, though its timer has gone off
+}
+
+// set has expire called with true at t, and with false now if that is later, or never because t is zero.
+func (e *expiry) set(t time.Time, expire func(on bool)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stopLocked()
+	d := time.Until(t)
+	past := d <= 0 && !t.IsZero()
+	expire(past)
+	if past || t.IsZero() {
+		return
+	}
+	turn := e.turn
+	e.timer = time.AfterFunc(d, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.turn == turn {
+			expire(true)
 		}
+	})
+}
+
+func (e *expiry) stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stopLocked()
+}
+
+func (e *expiry) stopLocked() {
+	e.turn++
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
 	}
 }
 

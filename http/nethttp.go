@@ -59,6 +59,18 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		}
 	}
 	_ = x.deliver(nil)
+	if err == nil && x.route.stream && r.Body != nil {
+		skipImported(w, r.Body)
+	}
+}
+
+// skipImported reads what a handler has left of a body, up to drainBound. net/http would do so as well, but in full duplex it
+// reads the next request at the same time when it finds the end of the body there, and panics. Where there is more, reading
+// is made to fail, so that net/http closes the connection.
+func skipImported(w nethttp.ResponseWriter, body io.Reader) {
+	if _, err := io.CopyN(io.Discard, body, drainBound+1); err == nil {
+		_ = nethttp.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // Test has the App answer r in this goroutine, without a socket, and returns what it answered; its Body need not be closed.

@@ -90,6 +90,15 @@ func (n *netContext) upgrade(h func(conn *reactor.TcpConnection)) {
 	}
 }
 
+// setEndless passes on that the answer has no end of its own.
+func (n *netContext) setEndless() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.over {
+		n.w.x.setEndless()
+	}
+}
+
 // end cuts off what is still held of the request. The handler's goroutine calls it when the handler is done.
 func (n *netContext) end() {
 	n.mu.Lock()

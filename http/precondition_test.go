@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	strongTag = `"abc-1"`
-	dated     = 784111777 // Sun, 06 Nov 1994 08:49:37 GMT, the RFC's own example
-	onTime    = "Sun, 06 Nov 1994 08:49:37 GMT"
-	earlier   = "Sun, 06 Nov 1994 08:49:36 GMT"
-	afterwards     = "Sun, 06 Nov 1994 08:49:38 GMT"
+	strongTag  = `"abc-1"`
+	dated      = 784111777 // Sun, 06 Nov 1994 08:49:37 GMT, the RFC's own example
+	onTime     = "Sun, 06 Nov 1994 08:49:37 GMT"
+	earlier    = "Sun, 06 Nov 1994 08:49:36 GMT"
+	afterwards = "Sun, 06 Nov 1994 08:49:38 GMT"
 )
 
 // fieldOf is a header field as conditions keep it: nil when absent.

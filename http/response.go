@@ -23,8 +23,9 @@ type response struct {
 	wantClose bool
 	http10    bool // of the request: tell it when the connection stays
 	isHead    bool
-	hasFile   bool // a file is on its way: no other answer until it is out
-	torn      bool // the answer is a part: cut the connection behind it
+	hasFile   bool  // a file is on its way: no other answer until it is out
+	torn      bool  // the answer is a part: cut the connection behind it
+	broken    error // why a part of a stream is missing, whether or not its writer has looked
 	own       ownLines
 	fields    []byte // header lines that the handler has set
 	trailer   []byte // trailer lines likewise
@@ -151,7 +152,11 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 		x.buf = append(x.buf, body...)
 		return nil
 	}
-	return x.deliverLarge(body)
+	err := x.deliverLarge(body)
+	if err != nil {
+		x.close = true // a part may be on its way
+	}
+	return err
 }
 
 // ready says whether a response of that code can be begun now. Of the interim codes only 101 ends a request.

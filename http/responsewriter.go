@@ -26,7 +26,8 @@ type responseWriter struct {
 	body     []byte   // while it is not known whether the answer is small
 	stream   *Stream
 	hijacked bool
-	timers   [2]*time.Timer
+	reads    expiry
+	writes   expiry
 }
 
 // writerBuffer is how many bytes of an answer are gathered, in hope that it is small.
@@ -331,7 +332,7 @@ func (w *responseWriter) SetReadDeadline(t time.Time) error {
 	if p == nil {
 		return nil // it is there already
 	}
-	w.timers[0] = deadline(w.timers[0], t, p.expire)
+	w.reads.set(t, p.expire)
 	return nil
 }
 
@@ -341,7 +342,7 @@ func (w *responseWriter) SetWriteDeadline(t time.Time) error {
 	r.mu.Lock()
 	turn := r.turn
 	r.mu.Unlock()
-	w.timers[1] = deadline(w.timers[1], t, func(on bool) { r.expire(turn, on) })
+	w.writes.set(t, func(on bool) { r.expire(turn, on) })
 	return nil
 }
 
@@ -349,28 +350,8 @@ func (w *responseWriter) SetWriteDeadline(t time.Time) error {
 func (w *responseWriter) EnableFullDuplex() error { return nil }
 
 func (w *responseWriter) stopTimers() {
-	for _, t := range w.timers {
-		if t != nil {
-			t.Stop()
-		}
-	}
-}
-
-// deadline has expire called with true at t, and with false now if that is later; it replaces an earlier timer.
-func deadline(was *time.Timer, t time.Time, expire func(on bool)) *time.Timer {
-	if was != nil {
-		was.Stop()
-	}
-	if t.IsZero() {
-		expire(false)
-		return nil
-	}
-	d := time.Until(t)
-	expire(d <= 0)
-	if d <= 0 {
-		return nil
-	}
-	return time.AfterFunc(d, func() { expire(true) })
+	w.reads.stop()
+	w.writes.stop()
 }
 
 var _ interface {

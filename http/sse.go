@@ -35,7 +35,7 @@ func (c *Ctx) SSE(send func(s *EventStream) error) error {
 	}
 	x.setEndless()
 	err := c.Stream(200, "text/event-stream", func(s *Stream) error {
-		if err := s.Flush(); err != nil { // the client's open event
+		if err := s.Flush(); err != nil || x.isHead { // the client's open event
 			return err
 		}
 		err := send(&EventStream{s: s})

@@ -30,7 +30,8 @@ var (
 // does not take a part for the whole. Errors otherwise: those of Text.
 //
 // A Write waits while the client is behind by more than 256 KiB, and returns ErrClientGone when it has left. On a loop
-// nothing can wait: there it returns reactor.ErrOnLoop instead.
+// nothing can wait: there it returns reactor.ErrOnLoop instead. Behind a Write that has failed the answer cannot be made
+// whole, and the connection is cut as well.
 func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) error {
 	return c.stream(code, contentType, unknownLength, write)
 }
@@ -80,6 +81,9 @@ func (x *exchange) endStream() error {
 		if err := f.Close(); err != nil {
 			return err
 		}
+	}
+	if x.broken != nil {
+		return x.broken
 	}
 	if x.length >= 0 && x.sent < x.length && !x.isHead && !bodyless(x.status) {
 		return ErrTooShort
@@ -175,6 +179,9 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	if x.isHead || bodyless(x.status) {
 		return len(p), nil
 	}
+	if x.broken != nil {
+		return 0, x.broken
+	}
 	if x.length >= 0 && int64(len(p)) > x.length-x.sent {
 		return 0, ErrTooLong
 	}
@@ -186,6 +193,7 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	for n := 0; n < len(p); {
 		piece := p[n:min(n+largestPiece, len(p))]
 		if err := x.sendPending(piece); err != nil {
+			x.broken = err
 			return n, err
 		}
 		n += len(piece)
@@ -270,6 +278,7 @@ func (x *exchange) sendFrom(r io.Reader) (n int64, done bool, err error) {
 		x.buf = append(x.buf, "\r\n"...)
 	}
 	if err := x.deliverFile(os.NewFile(uintptr(fd), f.Name()), at, n); err != nil {
+		x.broken = err
 		return 0, true, err
 	}
 	if x.chunked {
