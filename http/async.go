@@ -17,6 +17,9 @@ type Async struct {
 	later  Handler // came before that handler had returned
 }
 
+// clientClosed is what logs show for a request whose client has left before there was an answer.
+const clientClosed = 499
+
 // ErrNoAsync: an answer that must be given before the handler returns, because a middleware of net/http waits for it.
 var ErrNoAsync = errors.New("http: no Async behind a middleware of net/http")
 
@@ -35,6 +38,9 @@ func (c *Ctx) Async() (*Async, error) {
 	}
 	return x.async, nil
 }
+
+// Awaited says whether Async was called, so that the answer is to come from elsewhere.
+func (c *Ctx) Awaited() bool { return c.live().async != nil }
 
 // Context is done when the client has left, so that an answer is of no use, and behind the answer.
 func (a *Async) Context() context.Context { return a.ticket }
@@ -55,8 +61,8 @@ func (a *Async) Answer(h Handler) error {
 		return nil
 	}
 	a.mu.Unlock()
-	if a.ticket.Err() != nil {
-		a.x.completed()
+	if err := a.ticket.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		a.run(func(c *Ctx) error { return c.NoContent(clientClosed) }) // for those who wait behind it, such as After
 		return ErrClientGone
 	}
 	a.run(h)
@@ -90,6 +96,9 @@ func (a *Async) run(h Handler) {
 	x.ctx, x.async = c, nil
 	x.onLoop = x.worker != nil && x.worker.loop.IsInLoopThread()
 	defer func() {
+		if x.via != nil && recover() == abortHandler {
+			x.torn = true // ServeHTTP has to cut it, in its goroutine
+		}
 		x.concludeGoexit()
 		c.x = nil
 		x.completed()

@@ -45,6 +45,9 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		c.x = nil
 		x.async.park()
 		<-x.over
+		if x.torn {
+			panic(abortHandler)
+		}
 	}
 	_ = x.deliver(nil)
 }
