@@ -39,6 +39,9 @@ func (c *Ctx) Async() (*Async, error) {
 	return x.async, nil
 }
 
+// Awaited says whether Async was called, so that the answer is to come from elsewhere.
+func (c *Ctx) Awaited() bool { return c.live().async != nil }
+
 // Context is done when the client has left, so that an answer is of no use, and behind the answer.
 func (a *Async) Context() context.Context { return a.ticket }
 

@@ -66,6 +66,7 @@ func (c *Ctx) BodyReader() io.Reader {
 func (c *Ctx) ReplaceBody(r io.Reader) {
 	b := &c.live().body
 	b.reader, b.data, b.whole = r, nil, false
+	b.kept = nil // r may still read from it
 }
 
 // Body returns a copy of the whole body, its chunk framing removed. Errors are those of BodyReader, and reactor.ErrOnLoop
@@ -82,7 +83,7 @@ func (c *Ctx) PeekBody() ([]byte, error) {
 	if b.whole || b.failed != nil {
 		return b.data, b.failed
 	}
-	if x.onLoop {
+	if x.onLoop && b.pipe != nil {
 		return nil, fmt.Errorf("http: read a body: %w", reactor.ErrOnLoop)
 	}
 	max := x.limit

@@ -43,8 +43,8 @@ func (c *conn) gone() {
 	if c.worker.server.draining.Load() && byForce && !c.has(peerDone) {
 		cause = ErrServerClosed
 	}
+	c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
 	c.abandon(cause)
-	c.x.room.lost()
 }
 
 // abandon tells a handler at work that its client has left: its context ends, and reading the body fails.

@@ -300,6 +300,9 @@ func (n *netCarrier) file(f reactor.File, off, length int64) error {
 }
 
 func (n *netCarrier) finish(trailer []byte) error {
+	if len(trailer) > 0 {
+		_ = n.flush() // else net/http may find that the body is short, and send it without trailers
+	}
 	for name, value := range fieldsIn(trailer) {
 		n.w.Header().Add(nethttp.TrailerPrefix+string(name), string(value))
 	}

@@ -66,7 +66,7 @@ func (c *Ctx) stream(code int, contentType string, length int64, write func(s *S
 // beginStream starts an answer of length bytes, or of unknownLength.
 func (x *exchange) beginStream(code int, contentType string, length int64) (*Stream, error) {
 	s := &Stream{c: x.ctx, w: streamWriter{x}}
-	if len(x.filters) > 0 && !bodyless(code) && !x.isHead {
+	if len(x.filters) > 0 && !bodyless(code) {
 		length = x.filterStream(s, code, contentType, length)
 		code = x.status
 	}

@@ -101,6 +101,13 @@ func (x *exchange) handle() {
 
 func (x *exchange) serve(h Handler) {
 	c := x.ctx
+	if x.via != nil {
+		defer func() { // an answer that is cut ends by a panic there
+			if x.async == nil {
+				x.runAfter()
+			}
+		}()
+	}
 	err, failed := x.call(h, c)
 	if a := x.async; a != nil {
 		if !failed || !a.void() {
