@@ -128,7 +128,7 @@ func TestMaxBytesHandler(t *testing.T) {
 	url := serveHandler(t, nethttp.MaxBytesHandler(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		body, err := io.ReadAll(r.Body)
 		if tooBig, ok := errors.AsType[*nethttp.MaxBytesError](err); ok {
-			nethttp.Error(w, fmt.Sprint("more than ", tooBig.Limit), 413)
+			nethttp.Error(w, fmt.Sprint("more than ", tooBig.Limit), nethttp.StatusRequestEntityTooLarge)
 			return
 		}
 		fmt.Fprint(w, len(body), err)
