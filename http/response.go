@@ -103,10 +103,14 @@ func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 	if err == nil {
 		err = x.start(code, "application/octet-stream", n)
 	}
-	if err != nil || x.isHead || n == 0 || bodyless(code) {
+	if err != nil {
 		return closing(f, err)
 	}
-	x.sent, x.phase = n, answered
+	x.phase = answered
+	if x.isHead || n == 0 || bodyless(code) {
+		return closing(f, nil)
+	}
+	x.sent = n
 	return x.deliverFile(f, off, n)
 }
 
