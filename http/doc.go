@@ -104,7 +104,7 @@
 //	app.go        App: router.go and route.go register what it serves; internal/mux finds it
 //	server.go     Server: listeners, loops, start and shutdown
 //	events.go     what the reactor calls, and the timeouts
-//	conn.go       the state of a connection, from bytes to answers
+//	conn.go       the state of a connection, from bytes to answers: conn_body.go, conn_answer.go
 //	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go
 //	chunked.go    chunked bodies and trailers; inbound.go, the body of one request on its way in
 //	exchange.go   one request and its answer, which a loop may lend to a goroutine
