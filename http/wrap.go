@@ -46,16 +46,20 @@ func WrapFunc(f func(w nethttp.ResponseWriter, r *nethttp.Request)) Handler {
 // ctxKey is where the context of a request that we have made holds its Ctx.
 type ctxKey struct{}
 
-// requestContext is the Ctx as the context of a request of net/http, which finds there what it expects.
-type requestContext struct{ *Ctx }
+// requestContext is the Ctx as the context of a request of net/http, which finds there what it expects. Any goroutine may
+// use it, also behind the handler.
+type requestContext struct {
+	*Ctx
+	conn *conn // nil where net/http has the connection
+}
 
 func (r requestContext) Value(key any) any {
 	switch key {
 	case ctxKey{}:
 		return r.Ctx
 	case nethttp.LocalAddrContextKey:
-		if r.Ctx.x != nil && r.Ctx.x.conn != nil {
-			return netAddr(r.Ctx.LocalAddr())
+		if r.conn != nil {
+			return netAddr(r.conn.local())
 		}
 	}
 	return r.Ctx.Value(key)
@@ -91,7 +95,7 @@ func newNetRequest(c *Ctx) (*nethttp.Request, error) {
 	for _, name := range x.route.pattern.Names() {
 		r.SetPathValue(name, c.Param(name))
 	}
-	return r.WithContext(requestContext{c}), nil
+	return r.WithContext(requestContext{c, x.outermost().conn}), nil
 }
 
 func netHeader(lines func(yield func(name, value string) bool)) nethttp.Header {
