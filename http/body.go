@@ -24,6 +24,10 @@ type requestBody struct {
 func (b *requestBody) reset() {
 	b.data, b.whole, b.failed, b.pipe, b.reader = nil, false, nil, nil, nil
 	b.kept = kept(b.kept)
+	if len(b.in.tail.fields) > 0 { // else the next request would have the trailers of this one
+		b.in.tail.reset()
+		b.in.tailRaw = b.in.tailRaw[:0]
+	}
 }
 
 // set makes p the whole body.

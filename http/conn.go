@@ -187,9 +187,9 @@ func (c *conn) rest() {
 	c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.tick))
 }
 
-// local asks for the local address, from the loop or from the goroutine of x's handler.
-func (c *conn) local(x *exchange) reactor.InetAddress {
-	if x.onLoop {
+// local asks for the local address; the zero address where the connection is gone. Any goroutine.
+func (c *conn) local() reactor.InetAddress {
+	if c.worker.loop.IsInLoopThread() {
 		return c.tcp.LocalAddr()
 	}
 	answer := make(chan reactor.InetAddress, 1)

@@ -113,5 +113,7 @@
 //	context.go    the Ctx as a context.Context
 //	deliver.go    how an answer reaches the connection; stream.go, sse.go, async.go, answers that take their time
 //	pipe.go       bytes from a loop to a goroutine
-//	wrap.go       handlers of net/http here: responsewriter.go, hijack.go; nethttp.go, an App there
+//	getters.go    typed values of a request; bind.go and form.go, multipart.go, upload.go: whole bodies; internal/bind
+//	render.go     JSON, XML, HTML; file.go, precondition.go and range.go: files
+//	wrap.go       handlers of net/http here: netrequest.go, responsewriter.go, behind.go, hijack.go; nethttp.go, an App there
 package http

@@ -137,6 +137,9 @@ func (b *netBody) Read(p []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		for name, value := range b.x.trailers() {
+			if b.into.Trailer == nil {
+				b.into.Trailer = make(nethttp.Header)
+			}
 			b.into.Trailer.Add(name, value)
 		}
 	case errors.Is(err, errBodyTooBig):
