@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
-	"mime"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,11 +33,18 @@ func newApp(store *Store, key string, log *slog.Logger) *http.App {
 	a := &api{store: store, feed: NewFeed()}
 	app := http.New()
 	app.Server.Logger = log
-	app.Use(middleware.Log(log))
-	app.Get("/healthz", func(c *http.Ctx) error { return c.Text(200, "ok\n") }, http.Inline)
-
-	v1 := app.Group("/api/v1", requireKey(key))
-	v1.Get("/todos", a.list)
+	app.Server.Refused = middleware.LogRefused(log) // what no middleware gets to see, such as a body that is too large
+	app.Use(
+		middleware.Health("/healthz", middleware.HealthCheck{Name: "database", Check: store.Ping}), // around Log: probes fill no logs
+		middleware.RequestID(), // for the client to name what failed
+		middleware.Log(log, middleware.LogOptions{RequestID: true}),
+		middleware.Recover(),
+	)
+	v1 := app.Group("/api/v1",
+		middleware.KeyAuth(middleware.KeyAuthOptions{Keys: map[string]string{key: "client"}, Realm: "todo"}),
+		storeErrors,
+	)
+	v1.Get("/todos", a.list, http.With(middleware.Compress())) // the one answer that grows
 	v1.Post("/todos", a.create, http.MaxBody(maxBody))
 	v1.Get("/todos/{id}", a.read)
 	v1.Patch("/todos/{id}", a.update, http.MaxBody(maxBody))
@@ -50,19 +53,15 @@ func newApp(store *Store, key string, log *slog.Logger) *http.App {
 	return app
 }
 
-// requireKey lets through what has "Authorization: Bearer KEY" (RFC 6750).
-func requireKey(key string) http.Middleware {
-	want := sha256.Sum256([]byte(key)) // of equal length whatever is sent: comparing takes the same time
-	return func(next http.Handler) http.Handler {
-		return func(c *http.Ctx) error {
-			scheme, token, _ := strings.Cut(c.Header("Authorization"), " ")
-			have := sha256.Sum256([]byte(strings.TrimLeft(token, " ")))
-			if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(have[:], want[:]) != 1 {
-				return &http.Error{Code: 401, Detail: "a bearer key is needed",
-					Header: map[string]string{"WWW-Authenticate": `Bearer realm="todo"`}}
-			}
-			return next(c)
+// storeErrors gives the store's errors the status that a client should see, so that handlers return them as they are; others
+// are 500.
+func storeErrors(next http.Handler) http.Handler {
+	return func(c *http.Ctx) error {
+		err := next(c)
+		if errors.Is(err, ErrNoTodo) {
+			return &http.Error{Code: 404, Detail: "there is nothing to do of that id", Err: err}
 		}
+		return err
 	}
 }
 
@@ -74,7 +73,7 @@ func (a *api) list(c *http.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return reply(c, 200, map[string]any{"todos": todos, "last_event": a.feed.Last()})
+	return c.JSON(200, map[string]any{"todos": todos, "last_event": a.feed.Last()})
 }
 
 func (a *api) read(c *http.Ctx) error {
@@ -84,31 +83,35 @@ func (a *api) read(c *http.Ctx) error {
 	}
 	t, err := a.store.Get(c, id)
 	if err != nil {
-		return answerFor(err)
+		return err
 	}
-	return reply(c, 200, t)
+	return c.JSON(200, t)
 }
+
+// strict keeps a member that is misspelt from being skipped without a word.
+var strict = http.JSONOptions{RefuseUnknown: true}
 
 // newTodo is the body of POST.
 type newTodo struct {
 	Title string `json:"title"`
 }
 
-func (n *newTodo) check(bad map[string]string) { checkTitle(n.Title, bad) }
+// Validate is called by BindJSON.
+func (n *newTodo) Validate() error { return checkTitle(n.Title) }
 
 func (a *api) create(c *http.Ctx) error {
 	var in newTodo
-	if err := decode(c, &in); err != nil {
+	if err := c.BindJSON(&in, strict); err != nil {
 		return err
 	}
 	t, err := a.change(c, "created", func(ctx context.Context) (Todo, error) { return a.store.Create(ctx, in.Title) })
 	if err != nil {
 		return err
 	}
-	if err := c.SetHeader("Location", "/api/v1/todos/"+strconv.FormatInt(t.ID, 10)); err != nil {
+	if err := c.SetHeader("Location", c.Path()+"/"+strconv.FormatInt(t.ID, 10)); err != nil {
 		return err
 	}
-	return reply(c, 201, t)
+	return c.JSON(201, t)
 }
 
 // changes is the body of PATCH: what is left out stays (RFC 7396).
@@ -117,22 +120,25 @@ type changes struct {
 	Done  *bool   `json:"done"`
 }
 
-func (p *changes) check(bad map[string]string) {
-	if p.Title != nil {
-		checkTitle(*p.Title, bad)
+// Validate is called by BindJSON.
+func (p *changes) Validate() error {
+	switch {
+	case p.Title != nil:
+		return checkTitle(*p.Title)
+	case p.Done == nil:
+		return &http.FieldError{Reason: "needs title or done"}
 	}
-	if p.Title == nil && p.Done == nil {
-		bad[""] = "needs title or done"
-	}
+	return nil
 }
 
-func checkTitle(title string, bad map[string]string) {
+func checkTitle(title string) error {
 	switch n := utf8.RuneCountInString(title); {
 	case strings.TrimSpace(title) == "":
-		bad["title"] = "must not be empty"
+		return &http.FieldError{Field: "title", Reason: "must not be empty"}
 	case n > maxTitle:
-		bad["title"] = "must not be longer than " + strconv.Itoa(maxTitle) + " characters"
+		return &http.FieldError{Field: "title", Reason: fmt.Sprintf("must not be longer than %d characters", maxTitle)}
 	}
+	return nil
 }
 
 func (a *api) update(c *http.Ctx) error {
@@ -141,14 +147,14 @@ func (a *api) update(c *http.Ctx) error {
 		return err
 	}
 	var in changes
-	if err := decode(c, &in); err != nil {
+	if err := c.BindJSON(&in, strict); err != nil {
 		return err
 	}
 	t, err := a.change(c, "updated", func(ctx context.Context) (Todo, error) { return a.store.Update(ctx, id, in.Title, in.Done) })
 	if err != nil {
 		return err
 	}
-	return reply(c, 200, t)
+	return c.JSON(200, t)
 }
 
 func (a *api) remove(c *http.Ctx) error {
@@ -170,7 +176,7 @@ func (a *api) change(c *http.Ctx, what string, do func(context.Context) (Todo, e
 	// A client that leaves in the middle does not undo the change, so it must not keep the event from coming.
 	t, err := do(context.WithoutCancel(c))
 	if err != nil {
-		return t, answerFor(err)
+		return t, err
 	}
 	var told any = t
 	if what == "deleted" {
@@ -186,52 +192,9 @@ func (a *api) change(c *http.Ctx, what string, do func(context.Context) (Todo, e
 
 // idOf is the id in the path. What is no number names nothing that exists.
 func idOf(c *http.Ctx) (int64, error) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id <= 0 {
-		return 0, answerFor(ErrNoTodo)
+	id, err := http.Param[int64](c, "id")
+	if err != nil {
+		return 0, ErrNoTodo
 	}
 	return id, nil
-}
-
-// answerFor gives the store's errors the status that a client should see; others are 500.
-func answerFor(err error) error {
-	if errors.Is(err, ErrNoTodo) {
-		return &http.Error{Code: 404, Detail: "there is nothing to do of that id", Err: err}
-	}
-	return err
-}
-
-// decode reads the body, a JSON object of in's fields, and has in checked. Errors are those of Ctx.Body; 415 for another type,
-// 400 for what is not such an object, and 422 with the member "errors", which says what is wrong with each field.
-func decode(c *http.Ctx, in interface{ check(bad map[string]string) }) error {
-	if typ, _, err := mime.ParseMediaType(c.Header("Content-Type")); err != nil || typ != "application/json" {
-		return http.NewError(415, "send application/json")
-	}
-	body, err := c.Body()
-	if err != nil {
-		return err
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err = d.Decode(in)
-	if _, more := d.Token(); err == nil && more != io.EOF {
-		err = errors.New("more than one JSON value")
-	}
-	if err != nil {
-		return &http.Error{Code: 400, Detail: strings.TrimPrefix(err.Error(), "json: "), Err: err}
-	}
-	bad := map[string]string{}
-	if in.check(bad); len(bad) > 0 {
-		return &http.Error{Code: 422, Detail: "some fields are not valid", Members: map[string]any{"errors": bad}}
-	}
-	return nil
-}
-
-// reply answers with v as JSON.
-func reply(c *http.Ctx, code int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return c.Blob(code, "application/json", body)
 }

@@ -58,7 +58,7 @@ func Example() {
 	// Output:
 	// 201 #1 Buy milk, done: false
 	// 200 #1 Buy milk, done: true
-	// 422 {"detail":"some fields are not valid","errors":{"title":"must not be empty"},"status":422,"title":"Unprocessable Content"}
+	// 422 {"detail":"title must not be empty","errors":[{"field":"title","reason":"must not be empty"}],"status":422,"title":"Unprocessable Content"}
 	// 204
 	// 404 {"detail":"there is nothing to do of that id","status":404,"title":"Not Found"}
 }

@@ -5,6 +5,8 @@
 //	curl -H 'Authorization: Bearer secret' -H 'Content-Type: application/json' -d '{"title":"milk"}' localhost:8080/api/v1/todos
 //	curl -H 'Authorization: Bearer secret' -N localhost:8080/api/v1/events
 //
+// A key has the characters of a bearer token, letters, digits and "-._~+/", as from "openssl rand -hex 16".
+//
 // main.go puts it together, api.go has the handlers, store.go the table, events.go the stream.
 package main
 

@@ -49,6 +49,9 @@ func OpenStore(file string) (*Store, error) {
 // Close waits for queries that run and closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
+// Ping returns nil when the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.db.PingContext(ctx) }
+
 const columns = "id, title, done, created"
 
 func scan(row interface{ Scan(...any) error }) (Todo, error) {
