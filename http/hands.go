@@ -17,8 +17,8 @@ type hands struct {
 	dismissed bool
 }
 
-// handPatience is how long a hand may be idle, at least; twice that at most.
-const handPatience = 10 * time.Second
+// handPatience is how long a hand may be idle, at least; twice that at most. Tests shorten it.
+var handPatience = 10 * time.Second
 
 // giveToHand has a hand run the handler of x.
 func (w *worker) giveToHand(x *exchange) {
