@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
@@ -162,6 +163,68 @@ func TestMiddlewareSeesTheWholePath(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A body over the limit is refused before it is read, and behind the route's middleware: that has the first word, and sees it.
+func TestTooLargeBodyBehindMiddleware(t *testing.T) {
+	const limit = 1000
+	onBoth(t, func() *App {
+		app := New()
+		app.Use(func(next Handler) Handler {
+			return func(c *Ctx) error {
+				if err := c.SetHeader("X-Seen", "yes"); err != nil {
+					return err
+				}
+				if c.Header("Authorization") == "" {
+					return NewError(401, "")
+				}
+				return next(c)
+			}
+		})
+		for _, opts := range [][]RouteOption{nil, {Inline}, {StreamBody}} {
+			app.Post(fmt.Sprintf("/%d", len(app.Routes())), func(c *Ctx) error {
+				t.Error("the handler ran")
+				return nil
+			}, append(opts, MaxBody(limit))...)
+		}
+		return app
+	}, func(t *testing.T, url string) {
+		for i := range 3 {
+			for key, code := range map[string]int{"": 401, "sesame": 413} {
+				req, err := nethttp.NewRequest("POST", fmt.Sprintf("%s/%d", url, i), strings.NewReader(strings.Repeat("x", limit+1)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Authorization", key)
+				if res, body := do(t, client(t), req); res.StatusCode != code || res.Header.Get("X-Seen") != "yes" {
+					t.Errorf("route %d, key %q: %d %q %v", i, key, res.StatusCode, body, res.Header)
+				}
+			}
+		}
+	})
+}
+
+// What is noted of a request is in the records about it.
+func TestNote(t *testing.T) {
+	var log lockedBuffer
+	app := New()
+	app.Server.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	app.Use(func(next Handler) Handler {
+		return func(c *Ctx) error {
+			c.Note(slog.String("request_id", "r"+c.RawQuery()))
+			return next(c)
+		}
+	}, WrapMiddleware(func(next nethttp.Handler) nethttp.Handler { return next }))
+	app.Get("/fails", func(*Ctx) error { return errors.New("no row") })
+	app.Get("/panics", func(*Ctx) error { panic("no row") })
+	addr := serveApp(t, app)
+	c := client(t)
+	for i, path := range []string{"/fails", "/panics"} {
+		fetch(t, c, "GET", fmt.Sprintf("http://%s%s?%d", addr, path, i), "")
+		if want := fmt.Sprintf("path=%s ", path); !strings.Contains(log.String(), want) || !strings.Contains(log.String(), fmt.Sprintf("request_id=r%d", i)) {
+			t.Errorf("%s: %s", path, log.String())
+		}
+	}
 }
 
 func TestStream(t *testing.T) {

@@ -2,8 +2,10 @@ package http
 
 import (
 	"bytes"
+	"log/slog"
 	nethttp "net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/carillon-go/carillon/http/internal/mux"
 )
@@ -37,6 +39,7 @@ type origin struct {
 	params  mux.Params
 	matched []byte // the path that params are captures of
 	client  netip.Addr
+	noted   []slog.Attr
 	onLoop  bool
 	whole   bool // body is all of it
 	body    []byte
@@ -46,7 +49,7 @@ type origin struct {
 func newOrigin(x *exchange) *origin {
 	o := &origin{
 		server: x.server, worker: x.worker, route: x.route, limit: x.limit, params: x.params,
-		client: x.client, onLoop: x.onLoop, whole: x.body.whole, body: x.body.data,
+		client: x.client, noted: slices.Clip(x.noted), onLoop: x.onLoop, whole: x.body.whole, body: x.body.data,
 	}
 	o.matched = bytes.Clone(x.path) // not mounted: what a mount takes off is gone from the request as well
 	if x.matched != nil {
@@ -70,7 +73,7 @@ func (o *origin) serve(w nethttp.ResponseWriter, r *nethttp.Request, next Handle
 	if err := y.importRequest(&netCarrier{w: w, r: r}, r); err != nil {
 		return err
 	}
-	y.client = o.client
+	y.client, y.noted = o.client, o.noted
 	if _, ours := r.Body.(*netBody); o.whole && (ours || r.Body == nethttp.NoBody) {
 		y.body.set(o.body)
 		y.importTrailers(o.trailer)

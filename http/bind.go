@@ -55,13 +55,20 @@ func (c *Ctx) Bind(dst any) error {
 	return unsupported("application/json, " + acceptForms)
 }
 
-// BindJSON is Bind for a body that has to be JSON, by the rules of encoding/json and those of opts.
-func (c *Ctx) BindJSON(dst any, opts JSONOptions) error {
+// BindJSON is Bind for a body that has to be JSON, by the rules of encoding/json and those of opts, one at the most.
+func (c *Ctx) BindJSON(dst any, opts ...JSONOptions) error {
+	if len(opts) > 1 {
+		panic("http: BindJSON takes one JSONOptions")
+	}
 	m, err := c.bodyType()
 	if err != nil || !m.isJSON() {
 		return unsupported("application/json")
 	}
-	return c.bindJSON(dst, m, opts)
+	var o JSONOptions
+	if len(opts) == 1 {
+		o = opts[0]
+	}
+	return c.bindJSON(dst, m, o)
 }
 
 func (c *Ctx) bindJSON(dst any, m bodyType, opts JSONOptions) error {

@@ -70,7 +70,7 @@ func TestBind(t *testing.T) {
 		app.Any("/inline", bind, Inline)
 		app.Any("/stream", bind, StreamBody)
 		app.Post("/small", bind, MaxBody(8))
-		app.Post("/json", shown(func(c *Ctx, in *signup) error { return c.BindJSON(in, JSONOptions{}) }))
+		app.Post("/json", shown(func(c *Ctx, in *signup) error { return c.BindJSON(in) }))
 		app.Post("/strict", shown(func(c *Ctx, in *signup) error {
 			return c.BindJSON(in, JSONOptions{RefuseUnknown: true, RefuseDuplicates: true, MaxDepth: 3})
 		}))

@@ -132,7 +132,7 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 	x.begin(c, nil, b[:n])
 	x.setRoute(w.server.find(x))
 	if x.head.length > x.limit {
-		return c.refuseRequest(x, errBodyTooBig)
+		return c.refuseBody(in, x, errBodyTooBig)
 	}
 	if x.head.chunked || x.head.length > int64(len(b)-n) {
 		return c.awaitBody(in, x, n)

@@ -112,6 +112,35 @@ func (c *conn) refuseRequest(x *exchange, err error) bool {
 	return c.answered(x)
 }
 
+// refuseBody answers a request whose body is not wanted or not sound: by the route's middleware, which may have something else
+// to say, as that nobody may do this without a key. The connection closes behind it.
+func (c *conn) refuseBody(in *reactor.Buffer, x *exchange, err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || x.route.refuse == nil {
+		return c.refuseRequest(x, err)
+	}
+	x.refused = e
+	x.body.set(nil)
+	c.set(ending)
+	if x.route.inline {
+		c.worker.handle(x)
+		if x.async == nil {
+			return c.answered(x)
+		}
+	}
+	if c.x == nil {
+		x.keep()
+		c.own(x)
+	}
+	in.RetrieveAll() // nothing behind it can be a request
+	if x.async != nil {
+		c.await(x)
+	} else {
+		c.offload(x)
+	}
+	return true
+}
+
 // finish closes the connection behind the answers that it has been given.
 func (c *conn) finish() {
 	c.set(finished)

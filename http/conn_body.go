@@ -66,7 +66,7 @@ func (c *conn) gather(in *reactor.Buffer) bool {
 	in.Retrieve(n)
 	switch {
 	case err != nil:
-		return c.refuseRequest(x, err)
+		return c.refuseBody(in, x, err)
 	case !x.body.whole:
 		c.touchBodyClock()
 		return n > 0

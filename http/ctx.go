@@ -2,6 +2,7 @@ package http
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
 
 	"github.com/carillon-go/carillon/reactor"
@@ -90,6 +91,13 @@ func (c *Ctx) ClientIP() netip.Addr {
 
 // SetClientIP says who the client is, where a proxy that is trusted has told.
 func (c *Ctx) SetClientIP(ip netip.Addr) { c.live().client = ip }
+
+// Note adds attributes to what the server logs about this request, such as an error of its handler: for middleware that knows
+// an id, or a user. They are not part of an access log, which has its own.
+func (c *Ctx) Note(attrs ...slog.Attr) {
+	x := c.live()
+	x.noted = append(x.noted, attrs...)
+}
 
 // After has f called when the answer has been made, also by Async, and its status and length are known; what was added last
 // is called first. The Ctx that f gets is the one that answered; header lines cannot be changed any more.

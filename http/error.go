@@ -2,6 +2,7 @@ package http
 
 import (
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 )
@@ -48,8 +49,7 @@ func (c *Ctx) Fail(err error) {
 		known = false
 	}
 	if !errors.Is(err, ErrClientGone) && (x.phase != unanswered || !known || e.Code >= 500 && e.Err != nil) {
-		x.server.logger().Error("http: a handler failed", "error", err, "method", x.head.method, "path", string(x.path),
-			"remote", c.RemoteAddr().String())
+		x.logError("a handler failed", slog.Any("error", err))
 	}
 	switch {
 	case x.phase == streaming:
@@ -69,7 +69,7 @@ func (s *Server) writeError(c *Ctx, e *Error) {
 	x.deleteRepresentation()
 	for name, value := range e.Header {
 		if err := c.SetHeader(name, value); err != nil {
-			s.logger().Error("http: a header line of an error is not sent", "error", err)
+			x.logError("a header line of an error is not sent", slog.Any("error", err))
 		}
 	}
 	write := s.ErrorHandler
@@ -87,7 +87,7 @@ func (s *Server) writeError(c *Ctx, e *Error) {
 		x.tear()
 	}
 	if err != nil {
-		s.logger().Error("http: error answer not sent", "error", err)
+		x.logError("error answer not sent", slog.Any("error", err))
 	}
 }
 

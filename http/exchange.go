@@ -1,6 +1,8 @@
 package http
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
 	"sync"
 
@@ -38,10 +40,13 @@ type exchange struct {
 	body  requestBody
 	form  *formState // what FormValues and MultipartForm have read; nil before
 	limit int64      // of the body, in bytes: the route's, or less
+	// refused is answered, by the middleware of the route, in place of its handler: the body is not wanted
+	refused *Error
 	response
 
 	nested *netContext    // of the middleware of net/http in front: see WrapMiddleware
 	after  []func(c *Ctx) // see Ctx.After
+	noted  []slog.Attr    // see Ctx.Note
 	async  *Async         // an answer that is to come from elsewhere
 	room   room
 	hand   *hand         // the goroutine that runs the handler
@@ -112,6 +117,7 @@ func (x *exchange) end() {
 	x.matched, x.async, x.form = nil, nil, nil
 	clear(x.after)
 	x.after = x.after[:0]
+	x.noted, x.refused = nil, nil
 	x.mounted, x.client = 0, netip.Addr{}
 	x.upgrade, x.filters = nil, nil
 	x.body.reset()
@@ -158,4 +164,11 @@ func (x *exchange) endIfEndless() {
 	if endless {
 		x.ticket.end(ErrServerClosed)
 	}
+}
+
+// logError writes a record about the request, for the operator.
+func (x *exchange) logError(msg string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("method", x.head.method), slog.String("path", string(x.path)),
+		slog.String("remote", x.ctx.RemoteAddr().String()))
+	x.server.logger().LogAttrs(context.Background(), slog.LevelError, "http: "+msg, append(attrs, x.noted...)...)
 }

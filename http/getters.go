@@ -65,12 +65,11 @@ func QueryAll[T any](c *Ctx, name string) ([]T, error) {
 }
 
 // Param returns what the wildcard of that name in the route's pattern has matched, as a T. Errors: an *Error of 400 as from
-// Query, when it is no T; for a name that the pattern does not have, one that is answered by 500.
+// Query, when it is no T. A name that the pattern does not have is a mistake of the program, and panics.
 func Param[T any](c *Ctx, name string) (T, error) {
 	x := c.live()
 	if x.route.pattern.Index(name) < 0 {
-		var zero T
-		return zero, fmt.Errorf("http: the route %q has no {%s}", x.route.pattern, name)
+		panic(fmt.Sprintf("http: Param: the route %q has no {%s}", x.route.pattern, name))
 	}
 	return parseView[T](name, textOf(c.PeekParam(name)))
 }

@@ -38,6 +38,10 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	} else {
 		x.setRoute(&unrouted)
 	}
+	if e, ok := errors.AsType[*Error](err); ok && x.route.refuse != nil {
+		x.refused, err = e, nil
+		x.body.set(nil)
+	}
 	if err != nil {
 		x.conclude(c, err)
 	} else {
@@ -59,7 +63,7 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		}
 	}
 	_ = x.deliver(nil)
-	if err == nil && x.route.stream && r.Body != nil {
+	if x.refused == nil && x.route.stream && r.Body != nil {
 		skipImported(w, r.Body)
 	}
 }

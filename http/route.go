@@ -19,6 +19,7 @@ type Route struct {
 	handler Handler
 	around  []Middleware // of this route, the outermost first
 	chain   Handler      // handler with all middleware around it
+	refuse  Handler      // the same middleware around the answer to a body that is not wanted; nil without any
 	inline  bool
 	stream  bool
 	maxBody int64 // bytes; 0 until the App starts: the server's
@@ -100,6 +101,7 @@ func (r *Route) finish(s *Server) {
 		h = r.belowMount
 	}
 	r.chain = r.router.wrap(wrapped(h, r.around))
+	r.refuse = r.router.wrap(wrapped(func(c *Ctx) error { return c.x.refused }, r.around))
 	switch r.maxBody {
 	case 0:
 		r.maxBody = s.Limits.filled().MaxBody

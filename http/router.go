@@ -37,7 +37,8 @@ func (r *Router) Use(around ...Middleware) {
 }
 
 // Group returns a router for what lies below prefix, a pattern's "[HOST]/path" without {name...}, {$} or a method. "" groups
-// routes for the sake of their middleware.
+// routes for the sake of their middleware. A path below prefix that no route matches is the App's to answer, by 404 or 405:
+// the group's middleware is not around that, so it does not hide which routes there are.
 func (r *Router) Group(prefix string, around ...Middleware) *Router {
 	r.app.mustBeOpen("Group")
 	g := &Router{app: r.app, outer: r, prefix: r.join(strings.TrimSuffix(prefix, "/"))}

@@ -96,6 +96,11 @@ func (x *exchange) handle() {
 		_ = x.ctx.NoContent(200) // RFC 9110 section 9.3.7: about the server, so the server answers, as net/http's does
 		return
 	}
+	if x.refused != nil {
+		x.close = true
+		x.serve(x.route.refuse)
+		return
+	}
 	x.serve(x.route.chain)
 }
 
@@ -112,7 +117,7 @@ func (x *exchange) serve(h Handler) {
 	if a := x.async; a != nil {
 		if !failed || !a.void() {
 			if err != nil {
-				x.server.logger().Error("http: a handler failed behind Async", "error", err, "path", string(x.path))
+				x.logError("a handler failed behind Async", slog.Any("error", err))
 			}
 			return
 		}
@@ -177,7 +182,7 @@ func (x *exchange) conclude(c *Ctx, err error) {
 			c.Fail(err)
 		}
 	case x.status == 101 && x.upgrade == nil:
-		x.server.logger().Error("http: a handler wrote 101 and did not Upgrade", "path", c.Path())
+		x.logError("a handler wrote 101 and did not Upgrade")
 		x.close = true
 	}
 }
@@ -197,8 +202,7 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 			x.phase, x.torn, x.close = answered, true, true
 			return
 		}
-		x.server.logger().Error("http: panic in a handler", "panic", v, "method", x.head.method, "path", string(x.path),
-			"remote", c.RemoteAddr().String(), "stack", string(debug.Stack()))
+		x.logError("panic in a handler", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 	}()
 	err = h(c)
 	return err, false

@@ -61,6 +61,13 @@ func KeyAuth(opts KeyAuthOptions) http.Middleware {
 	if opts.Bearer && strings.EqualFold(opts.Header, "Authorization") {
 		panic("middleware: KeyAuth: Authorization holds either a bearer token or a bare key")
 	}
+	if opts.Bearer && opts.Header == "" && opts.Cookie == "" && opts.Query == "" {
+		for key := range opts.Keys {
+			if !isBearerToken(key) {
+				panic("middleware: KeyAuth: a key that no bearer token can be: RFC 6750 section 2.1 has letters, digits and -._~+/=")
+			}
+		}
+	}
 	if opts.Validate == nil {
 		opts.Validate = keySet(opts.Keys)
 	}
@@ -73,13 +80,13 @@ func KeyAuth(opts KeyAuthOptions) http.Middleware {
 			key, found, malformed := opts.find(c)
 			switch {
 			case malformed || found > 1:
-				return challenge.refuse(400, "invalid_request")
+				return challenge.refuse(400, "invalid_request", "send one key, well formed")
 			case found == 0:
-				return challenge.refuse(401, "")
+				return challenge.refuse(401, "", "a key is needed")
 			}
 			identity, ok := opts.Validate(c, key)
 			if !ok {
-				return challenge.refuse(401, "invalid_token")
+				return challenge.refuse(401, "invalid_token", "the key is not valid")
 			}
 			c.Set(identityKey{}, identity)
 			return next(c)
@@ -213,6 +220,6 @@ func newKeyChallenge(o *KeyAuthOptions) keyChallenge {
 	return ch
 }
 
-func (ch keyChallenge) refuse(status int, code string) error {
-	return &http.Error{Code: status, Header: ch[code]}
+func (ch keyChallenge) refuse(status int, code, detail string) error {
+	return &http.Error{Code: status, Detail: detail, Header: ch[code]}
 }

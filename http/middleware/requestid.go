@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
@@ -52,6 +53,7 @@ func RequestID(opts ...RequestIDOptions) http.Middleware {
 				return fmt.Errorf("middleware: RequestID: %w", err)
 			}
 			c.Set(requestIDKey{}, id)
+			c.Note(slog.String("request_id", id))
 			return next(c)
 		}
 	}
