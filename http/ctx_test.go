@@ -308,10 +308,10 @@ func TestInlineRequestDoesNotAllocate(t *testing.T) {
 		}
 	}
 	round()
-	// What other tests have left running allocates as well: the best of a few tries is the server's.
+	// bytebufferpool keeps buffers of the sizes that it has seen most of among the last 42,000. In other tests those were others.
 	allocs := 1.0
-	for try := 0; try < 10 && allocs >= 1; try++ {
-		allocs = testing.AllocsPerRun(200, round)
+	for try := 0; try < 12 && allocs >= 1; try++ {
+		allocs = testing.AllocsPerRun(5000, round)
 	}
 	if allocs >= 1 {
 		t.Errorf("%v allocations for four requests", allocs)

@@ -33,7 +33,7 @@ func newApp(store *Store, key string, log *slog.Logger) *http.App {
 	a := &api{store: store, feed: NewFeed()}
 	app := http.New()
 	app.Server.Logger = log
-	app.Server.Refused = middleware.LogRefused(log) // what no middleware gets to see, such as a body that is too large
+	app.Server.Refused = middleware.LogRefused(log) // what is no request, so that no middleware gets to see it
 	app.Use(
 		middleware.Health("/healthz", middleware.HealthCheck{Name: "database", Check: store.Ping}), // around Log: probes fill no logs
 		middleware.RequestID(), // for the client to name what failed

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	nethttp "net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -241,17 +242,30 @@ func TestHealth(t *testing.T) {
 	probe("/healthz/live", 200, "ok")
 }
 
-// The server refuses a body that is too large before it runs a handler, and middleware with it.
+// What is refused before a handler could run is in the log: a body that is too large, and what is no request.
 func TestRefusedIsLogged(t *testing.T) {
 	s := start(t)
 	if res, _ := s.do("POST", "/api/v1/todos", strings.Repeat(" ", maxBody+1)); res.StatusCode != 413 {
 		t.Errorf("%d", res.StatusCode)
 	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "nonsense\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	if want := `status=413 reason="request body too large"`; strings.Count(s.log.String(), want) != 1 {
-		t.Errorf("the log does not have %s once:\n%s", want, s.log.String())
+	for _, want := range []string{"target=/api/v1/todos status=413 ", `status=400 reason="malformed request line"`} {
+		if strings.Count(s.log.String(), want) != 1 {
+			t.Errorf("the log does not have %s once:\n%s", want, s.log.String())
+		}
 	}
 }
 
