@@ -162,11 +162,11 @@ func TestProblems(t *testing.T) {
 		errors                   []any
 		header, value            string
 	}{
-		{name: "no key", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", ""}, code: 401, header: "WWW-Authenticate", value: `Bearer realm="todo"`},
-		{name: "wrong key", method: "POST", path: "/api/v1/todos", body: `{"title":"x"}`, lines: []string{"Authorization", "Bearer sesam"}, code: 401, header: "WWW-Authenticate", value: `Bearer realm="todo", error="invalid_token"`},
-		{name: "wrong scheme", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", "Basic " + testKey}, code: 401, header: "WWW-Authenticate", value: `Bearer realm="todo"`},
-		{name: "no such key can be", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", "Bearer " + testKey + " x"}, code: 400, header: "WWW-Authenticate", value: `Bearer realm="todo", error="invalid_request"`},
-		{name: "no key for the stream", method: "GET", path: "/api/v1/events", lines: []string{"Authorization", ""}, code: 401, header: "WWW-Authenticate", value: `Bearer realm="todo"`},
+		{name: "no key", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", ""}, code: 401, detail: "a key is needed", header: "WWW-Authenticate", value: `Bearer realm="todo"`},
+		{name: "wrong key", method: "POST", path: "/api/v1/todos", body: `{"title":"x"}`, lines: []string{"Authorization", "Bearer sesam"}, code: 401, detail: "the key is not valid", header: "WWW-Authenticate", value: `Bearer realm="todo", error="invalid_token"`},
+		{name: "wrong scheme", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", "Basic " + testKey}, code: 401, detail: "a key is needed", header: "WWW-Authenticate", value: `Bearer realm="todo"`},
+		{name: "no such key can be", method: "GET", path: "/api/v1/todos", lines: []string{"Authorization", "Bearer " + testKey + " x"}, code: 400, detail: "send one key, well formed", header: "WWW-Authenticate", value: `Bearer realm="todo", error="invalid_request"`},
+		{name: "no key for the stream", method: "GET", path: "/api/v1/events", lines: []string{"Authorization", ""}, code: 401, detail: "a key is needed", header: "WWW-Authenticate", value: `Bearer realm="todo"`},
 		{name: "not JSON by type", method: "POST", path: "/api/v1/todos", body: `{"title":"x"}`, lines: []string{"Content-Type", "text/plain"}, code: 415, detail: "the body has to be one of: application/json", header: "Accept", value: "application/json"},
 		{name: "no body", method: "POST", path: "/api/v1/todos", lines: []string{"Content-Type", "application/json"}, code: 400, detail: "the request's body is empty"},
 		{name: "not JSON", method: "POST", path: "/api/v1/todos", body: `{"title":`, code: 400, detail: "the request's body is not JSON: unexpected end at byte 9", errors: []any{field("", "is not JSON: unexpected end at byte 9")}},
@@ -252,13 +252,13 @@ func TestRefusedIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	if _, err := io.WriteString(conn, "nonsense\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Fatal(err)
 	}
+	conn.Close()
 	if err := s.shutdown(); err != nil {
 		t.Fatal(err)
 	}
