@@ -4,7 +4,6 @@
 package main
 
 import (
-	"encoding/json"
 	"log"
 	"os"
 	"runtime"
@@ -86,13 +85,7 @@ func addRoutes(app *http.App) {
 
 func plaintext(c *http.Ctx) error { return c.Text(200, endpoint.Text) }
 
-func message(c *http.Ctx) error {
-	p, err := json.Marshal(endpoint.Message{Message: endpoint.Text})
-	if err != nil {
-		return err
-	}
-	return c.Blob(200, "application/json", p)
-}
+func message(c *http.Ctx) error { return c.JSON(200, &endpoint.Message{Message: endpoint.Text}) }
 
 func echo(c *http.Ctx) error {
 	body, err := c.PeekBody()
