@@ -308,7 +308,15 @@ func TestInlineRequestDoesNotAllocate(t *testing.T) {
 		}
 	}
 	round()
-	if allocs := testing.AllocsPerRun(200, round); allocs >= 1 {
+	allocs := testing.AllocsPerRun(200, round)
+	if allocs >= 1 {
+		// The pool of output buffers keeps none of a size that was rare among the last 42,000, which were other tests'.
+		for range 50000 {
+			round()
+		}
+		allocs = testing.AllocsPerRun(200, round)
+	}
+	if allocs >= 1 {
 		t.Errorf("%v allocations for four requests", allocs)
 	}
 }
