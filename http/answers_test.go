@@ -47,12 +47,12 @@ func TestWritesThatFailTearTheAnswer(t *testing.T) {
 	}
 }
 
-type upper struct{}
+type loud struct{}
 
-func (upper) Whole(c *Ctx, body []byte) ([]byte, error) {
+func (loud) Whole(c *Ctx, body []byte) ([]byte, error) {
 	switch string(body) {
 	case "fail":
-		_ = c.SetHeader("Content-Encoding", "upper")
+		_ = c.SetHeader("Content-Encoding", "loud")
 		return nil, &Error{Code: 418}
 	case "nothing":
 		c.SetStatus(204)
@@ -62,28 +62,28 @@ func (upper) Whole(c *Ctx, body []byte) ([]byte, error) {
 	return []byte(strings.ToUpper(string(body))), nil
 }
 
-func (upper) Stream(c *Ctx, next io.Writer) FilterWriter {
+func (loud) Stream(c *Ctx, next io.Writer) FilterWriter {
 	if c.ResponseHeader("X-Plain") != "" {
 		return nil
 	}
-	return &upperWriter{next: next}
+	return &loudWriter{next: next}
 }
 
-// upperWriter keeps everything back until it is flushed or closed.
-type upperWriter struct {
+// loudWriter keeps everything back until it is flushed or closed.
+type loudWriter struct {
 	next io.Writer
 	kept []byte
 }
 
-func (w *upperWriter) Write(p []byte) (int, error) { w.kept = append(w.kept, p...); return len(p), nil }
+func (w *loudWriter) Write(p []byte) (int, error) { w.kept = append(w.kept, p...); return len(p), nil }
 
-func (w *upperWriter) Flush() error {
+func (w *loudWriter) Flush() error {
 	_, err := io.WriteString(w.next, strings.ToUpper(string(w.kept)))
 	w.kept = w.kept[:0]
 	return err
 }
 
-func (w *upperWriter) Close() error {
+func (w *loudWriter) Close() error {
 	if strings.HasSuffix(string(w.kept), "fail") {
 		return errors.New("no end")
 	}
@@ -108,7 +108,7 @@ func TestFilters(t *testing.T) {
 	onBoth(t, func() *App {
 		app := quiet(New())
 		app.Use(func(next Handler) Handler {
-			return func(c *Ctx) error { c.AddFilter(exclaim{}); c.AddFilter(upper{}); return next(c) }
+			return func(c *Ctx) error { c.AddFilter(exclaim{}); c.AddFilter(loud{}); return next(c) }
 		})
 		say := func(text string) Handler { return func(c *Ctx) error { return c.Text(201, text) } }
 		app.Get("/whole", say("whole"))

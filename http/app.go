@@ -126,16 +126,12 @@ func (a *App) giveUp(err error) error {
 
 // find returns the route of a request whose head is known. Any goroutine.
 func (a *App) find(x *exchange) *Route {
-	var space [256]byte
-	if _, changed := mux.Clean(space[:0], x.path); changed {
+	if _, changed := mux.Clean(nil, x.path); changed {
 		return a.fallback
 	}
 	e, ok := a.tree.Match(x.head.method, x.host(), x.path, &x.params)
 	if !ok {
 		return a.fallback
-	}
-	if i := e.Value.mount; i >= 0 {
-		x.mounted = int(x.params.At(i).Off) - 1
 	}
 	return e.Value
 }
@@ -147,7 +143,8 @@ func (a *App) serveUnmatched(c *Ctx) error {
 	if to, ok := a.redirected(x); ok {
 		return c.Redirect(308, to)
 	}
-	allowed := a.tree.Allowed(x.host(), x.path)
+	path, _ := mux.Clean(nil, x.path) // the only path that is ever served
+	allowed := a.tree.Allowed(x.host(), path)
 	if allowed == nil {
 		return NewError(404, "")
 	}

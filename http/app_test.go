@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // serveApp starts app and returns its address.
@@ -130,6 +132,33 @@ func TestAppRoutes(t *testing.T) {
 			res, body := fetch(t, c, tc.method, url+tc.path, tc.body)
 			if res.StatusCode != tc.code || tc.want != "" && body != tc.want || tc.header != "" && res.Header.Get(tc.header) != tc.value {
 				t.Errorf("%s %s: %d %q %v, want %d %q %s: %s", tc.method, tc.path, res.StatusCode, body, res.Header, tc.code, tc.want, tc.header, tc.value)
+			}
+		}
+	})
+}
+
+// INPUTS, paths: middleware sees the path that a rule is about, also where a mount takes its beginning off for the handler.
+func TestMiddlewareSeesTheWholePath(t *testing.T) {
+	onBoth(t, func() *App {
+		app := New()
+		app.Use(func(next Handler) Handler {
+			return func(c *Ctx) error {
+				if strings.HasPrefix(c.Path(), "/admin/") {
+					return NewError(403, "")
+				}
+				return next(c)
+			}
+		})
+		app.Mount("/admin", func(c *Ctx) error { return c.Text(200, "secret "+c.Path()) })
+		app.Mount("/open", func(c *Ctx) error { return c.Text(200, "open "+c.Path()) })
+		return app
+	}, func(t *testing.T, url string) {
+		c := client(t)
+		for path, code := range map[string]int{
+			"/admin/x": 403, "/admin%2Fx": 403, "/%61dmin/x": 403, "/open/x": 200, "/open/../admin/x": 308, "//admin/x": 308,
+		} {
+			if res, body := fetch(t, c, "GET", url+path, ""); res.StatusCode != code || code == 200 && body != "open /x" {
+				t.Errorf("%s: %d %q, want %d", path, res.StatusCode, body, code)
 			}
 		}
 	})
@@ -356,6 +385,42 @@ func TestWrappedHandlers(t *testing.T) {
 			t.Errorf("%d bytes, trailers %v", len(body), res.Trailer)
 		}
 	})
+}
+
+// An upgrade passes by the ResponseWriter of a middleware of net/http, also of two.
+func TestUpgradeBehindNetMiddleware(t *testing.T) {
+	through := WrapMiddleware(func(next nethttp.Handler) nethttp.Handler {
+		return nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) { next.ServeHTTP(w, r) })
+	})
+	app := New()
+	app.Use(through, through)
+	app.Get("/up", func(c *Ctx) error {
+		for _, line := range [][2]string{{"Connection", "Upgrade"}, {"Upgrade", "echo"}} {
+			if err := c.SetHeader(line[0], line[1]); err != nil {
+				return err
+			}
+		}
+		if err := c.NoContent(101); err != nil {
+			return err
+		}
+		return c.Upgrade(func(tcp *reactor.TcpConnection) {
+			tcp.SetCallbacks(&reactor.Callbacks{Message: func(tcp *reactor.TcpConnection, in *reactor.Buffer) {
+				_ = tcp.Send(in.Peek())
+				in.RetrieveAll()
+				tcp.Shutdown()
+			}})
+		})
+	})
+	c := dial(t, serveApp(t, app))
+	send(t, c, "GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nbehind it")
+	r := bufio.NewReader(c)
+	res, _ := answer(t, r, "GET")
+	if res.StatusCode != 101 || res.Header.Get("Upgrade") != "echo" {
+		t.Fatalf("%d %v", res.StatusCode, res.Header)
+	}
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "behind it" {
+		t.Errorf("%q, %v", rest, err)
+	}
 }
 
 func TestAppInProcess(t *testing.T) {

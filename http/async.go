@@ -31,13 +31,16 @@ func (c *Ctx) Async() (*Async, error) {
 	switch {
 	case x.phase != unanswered:
 		return nil, ErrWritten
-	case x.outer != nil:
+	case x.nested != nil:
 		return nil, ErrNoAsync
 	case x.async == nil:
 		x.async = &Async{x: x, ticket: x.ticket}
 	}
 	return x.async, nil
 }
+
+// Awaited says whether Async was called, so that the answer is to come from elsewhere.
+func (c *Ctx) Awaited() bool { return c.live().async != nil }
 
 // Context is done when the client has left, so that an answer is of no use, and behind the answer.
 func (a *Async) Context() context.Context { return a.ticket }

@@ -24,6 +24,10 @@ type requestBody struct {
 func (b *requestBody) reset() {
 	b.data, b.whole, b.failed, b.pipe, b.reader = nil, false, nil, nil, nil
 	b.kept = kept(b.kept)
+	if len(b.in.tail.fields) > 0 { // else the next request would have the trailers of this one
+		b.in.tail.reset()
+		b.in.tailRaw = b.in.tailRaw[:0]
+	}
 }
 
 // set makes p the whole body.
@@ -66,6 +70,7 @@ func (c *Ctx) BodyReader() io.Reader {
 func (c *Ctx) ReplaceBody(r io.Reader) {
 	b := &c.live().body
 	b.reader, b.data, b.whole = r, nil, false
+	b.kept = nil // r may still read from it
 }
 
 // Body returns a copy of the whole body, its chunk framing removed. Errors are those of BodyReader, and reactor.ErrOnLoop
@@ -82,7 +87,7 @@ func (c *Ctx) PeekBody() ([]byte, error) {
 	if b.whole || b.failed != nil {
 		return b.data, b.failed
 	}
-	if x.onLoop {
+	if x.onLoop && b.pipe != nil {
 		return nil, fmt.Errorf("http: read a body: %w", reactor.ErrOnLoop)
 	}
 	max := x.limit
@@ -144,14 +149,34 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // Trailers yields the trailer lines of a chunked body, once it has been read to its end. Fields that frame or route a
 // message are never among them.
 func (c *Ctx) Trailers() iter.Seq2[string, string] {
-	x := c.live().outermost()
-	in := &x.body.in
-	if x.body.pipe != nil {
-		if left, _ := x.body.pipe.rest(); left != 0 {
-			return func(func(string, string) bool) {}
+	x := c.live()
+	if !x.haveTrailers() {
+		return func(func(string, string) bool) {}
+	}
+	return c.pairs(x.body.in.tail.fields, x.body.in.tailRaw)
+}
+
+func (x *exchange) haveTrailers() bool {
+	if x.body.pipe == nil {
+		return true
+	}
+	left, _ := x.body.pipe.rest()
+	return left == 0
+}
+
+// trailers yields what Ctx.Trailers does.
+func (x *exchange) trailers() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		if !x.haveTrailers() {
+			return
+		}
+		in := &x.body.in
+		for _, f := range in.tail.fields {
+			if !yield(string(f.name.of(in.tailRaw)), string(f.value.of(in.tailRaw))) {
+				return
+			}
 		}
 	}
-	return c.pairs(in.tail.fields, in.tailRaw)
 }
 
 // receive takes bytes of the body from src: for the handler that reads them, or to gather them. It returns how many it used

@@ -67,3 +67,37 @@ func TestReverseProxyIsAnsweredEarly(t *testing.T) {
 		c.Close()
 	}
 }
+
+// Exchanges serve one request after the other: trailers of one must not be those of the next.
+func TestTrailersAreTheirRequestsOwn(t *testing.T) {
+	app := New()
+	say := func(c *Ctx) error {
+		if _, err := c.Body(); err != nil {
+			return err
+		}
+		s := ""
+		for name, value := range c.Trailers() {
+			s += name + "=" + value
+		}
+		return c.Text(200, s)
+	}
+	app.Post("/offloaded", say)
+	app.Post("/inline", say, Inline)
+	app.Post("/stream", say, StreamBody)
+	app.Server.Loops = 1
+	c := dial(t, serveApp(t, app))
+	r := bufio.NewReader(c)
+	for _, path := range []string{"/offloaded", "/inline", "/stream"} {
+		for _, tc := range []struct{ framing, body, want string }{
+			{"Transfer-Encoding: chunked", "1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n", "X-Sum=1"},
+			{"Content-Length: 1", "x", ""},
+			{"Transfer-Encoding: chunked", "1\r\nx\r\n0\r\n\r\n", ""},
+			{"Content-Length: 0", "", ""},
+		} {
+			send(t, c, "POST "+path+" HTTP/1.1\r\nHost: h\r\n"+tc.framing+"\r\n\r\n"+tc.body)
+			if _, body := answer(t, r, "POST"); body != tc.want {
+				t.Errorf("%s, %s: trailers %q, want %q", path, tc.framing, body, tc.want)
+			}
+		}
+	}
+}

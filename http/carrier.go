@@ -5,6 +5,8 @@ import "github.com/carillon-go/carillon/reactor"
 // carrier takes an answer to the client in place of a connection of ours: net/http does, when an App is its handler, and a
 // middleware of net/http does for what stands behind it. Its methods are called by the goroutine that runs the handler.
 type carrier interface {
+	// header sets the header lines of x, for whoever will start the answer.
+	header(x *exchange)
 	// start sends the status, the header lines and the length of x.
 	start(x *exchange) error
 	// write sends a part of the body, which is not framed.

@@ -1,12 +1,6 @@
 package http
 
-import (
-	"errors"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/carillon-go/carillon/reactor"
-)
+import "github.com/carillon-go/carillon/reactor"
 
 // conn is the HTTP side of a connection: which part of which request is awaited. It lives as the context of its
 // TcpConnection until that is gone or another protocol takes it over. It is small, because idle connections are many:
@@ -51,7 +45,7 @@ const (
 )
 
 func (c *conn) congested() bool {
-	return c.tcp.OutputBytes() >= outputBound || c.has(sendingFile) && c.tcp.PendingOutput()
+	return c.tcp.OutputBytes()+len(c.worker.scratch.buf) >= outputBound || c.has(sendingFile) && c.tcp.PendingOutput()
 }
 
 // serve takes what can be taken from the front of in.
@@ -66,8 +60,21 @@ func (c *conn) serve(in *reactor.Buffer) {
 			break
 		}
 	}
-	if c.has(peerDone) && c.x == nil && !c.has(finished|detached|stopped) {
-		c.finish() // what is unfinished now will never be whole
+	c.flush()
+	if c.has(peerDone) && !c.has(finished|detached|stopped) {
+		c.endInput()
+	}
+}
+
+// endInput is called when the client sends no more and what it has sent is used up: what is unfinished now will never be
+// whole. A handler at work has its say.
+func (c *conn) endInput() {
+	if !c.has(running) {
+		c.finish()
+		return
+	}
+	if p := c.x.body.pipe; p != nil && !c.x.body.in.whole {
+		p.finish(ErrClientGone)
 	}
 }
 
@@ -85,6 +92,14 @@ func (c *conn) step(in *reactor.Buffer) bool {
 		return c.gather(in)
 	}
 	return c.readHead(in)
+}
+
+// flush sends the answers that have been gathered in the loop's scratch.
+func (c *conn) flush() {
+	if x := c.worker.scratch; len(x.buf) > 0 {
+		_ = c.tcp.Send(x.buf) // to a connection that is gone: nobody to tell
+		x.buf = kept(x.buf)
+	}
 }
 
 // stop leaves the socket alone until written or complete go on.
@@ -147,219 +162,15 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 // await leaves a request whose handler has returned to whom it has asked to answer.
 func (c *conn) await(x *exchange) {
 	c.set(running)
-	x.onLoop = false
+	x.lent, x.onLoop = true, false
 	x.async.park()
 }
 
 // own makes x, until now the loop's scratch, the connection's, which keeps it over more than one read.
 func (c *conn) own(x *exchange) {
+	c.flush()
 	c.x = x
 	c.worker.scratch = c.worker.take()
-}
-
-// awaitBody begins to receive a body: for the handler that reads it meanwhile, or to gather it.
-func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
-	x.keep()
-	c.own(x)
-	in.Retrieve(n)
-	x.body.in.start(&x.head, &c.worker.limits, x.limit)
-	asks := x.head.expect && in.Len() == 0 // RFC 9110 section 10.1.1: not when the body is on its way already
-	if x.route.stream || asks && !x.route.inline {
-		left := x.head.length
-		if x.head.chunked {
-			left = -1
-		}
-		x.body.pipe = newPipe(left, func() { _ = c.worker.loop.QueueInLoop(func() { c.resumeBody(x) }) })
-		if asks {
-			x.body.pipe.first = func() { c.askForBody(x) }
-		}
-		c.startBodyClock()
-		c.offload(x)
-		return true
-	}
-	if asks {
-		_ = c.tcp.Send(continueLine)
-	}
-	c.startBodyClock()
-	return true
-}
-
-var continueLine = []byte("HTTP/1.1 100 Continue\r\n\r\n")
-
-// askForBody is called by the handler's goroutine when it reads a body that the client has not begun to send.
-func (c *conn) askForBody(x *exchange) {
-	if x.phase == unanswered {
-		_ = c.tcp.Send(continueLine)
-	}
-	_ = c.worker.loop.QueueInLoop(func() {
-		if c.x == x && !c.has(lost) {
-			c.startBodyClock()
-		}
-	})
-}
-
-func (c *conn) startBodyClock() {
-	now, in := c.worker.loop.Now(), &c.x.body.in
-	in.began, in.counted = now, 0
-	c.tcp.SetDeadline(c.worker.times.bodyDeadline(now, now, 0))
-}
-
-// touchBodyClock moves the deadline of a body of which more has come.
-func (c *conn) touchBodyClock() {
-	in := &c.x.body.in
-	c.tcp.SetDeadline(c.worker.times.bodyDeadline(c.worker.loop.Now(), in.began, in.counted))
-}
-
-// gather takes more of a body and, when it is whole, handles the request.
-func (c *conn) gather(in *reactor.Buffer) bool {
-	x := c.x
-	n, err := x.receive(in.Peek())
-	in.Retrieve(n)
-	switch {
-	case err != nil:
-		return c.refuseRequest(x, err)
-	case !x.body.whole:
-		c.touchBodyClock()
-		return n > 0
-	}
-	c.rest()
-	if !x.route.inline {
-		c.offload(x)
-		return true
-	}
-	c.worker.handle(x)
-	if x.async != nil {
-		c.await(x)
-		return true
-	}
-	return c.answered(x)
-}
-
-// feed takes what comes while the handler runs: more of the body that it reads, or requests behind it.
-func (c *conn) feed(in *reactor.Buffer) bool {
-	x := c.x
-	if x.body.pipe == nil || x.body.in.whole {
-		if in.Len() > aheadBound {
-			c.stop()
-		}
-		return false
-	}
-	n, err := x.receive(in.Peek())
-	in.Retrieve(n)
-	switch {
-	case err != nil: // the handler hears of it; nothing behind it can be a request
-		x.body.in.whole = true
-		c.set(ending)
-		in.RetrieveAll()
-		c.rest()
-		return false
-	case x.body.in.whole:
-		c.rest()
-	case n == 0 && x.body.pipe.full():
-		c.stop()
-		return false
-	default:
-		c.touchBodyClock()
-	}
-	return n > 0
-}
-
-// resumeBody goes on with a body when its reader has made room.
-func (c *conn) resumeBody(x *exchange) {
-	if c.x == x && !c.has(lost) {
-		c.startBodyClock() // the client could not send meanwhile
-		c.resume()
-	}
-}
-
-// skip drops what is left of a body that its handler has not read.
-func (c *conn) skip(in *reactor.Buffer) bool {
-	x := c.x
-	n, err := x.skip(in.Peek())
-	in.Retrieve(n)
-	switch {
-	case err != nil, x.body.in.counted > drainBound:
-		c.finish()
-		return false
-	case x.body.in.whole:
-		c.clear(skipping)
-		c.release()
-		c.rest()
-	default:
-		c.touchBodyClock()
-	}
-	return n > 0
-}
-
-// offload starts the handler on a goroutine.
-func (c *conn) offload(x *exchange) {
-	c.set(running)
-	x.bind(new(Ctx), false)
-	c.worker.loop.Go(x.run)
-}
-
-// complete takes an exchange back from the goroutine that its handler ran on, or from whoever has answered for it.
-func (c *conn) complete(x *exchange) {
-	c.clear(running)
-	if x.body.pipe != nil {
-		x.body.pipe.drop()
-	}
-	if c.has(lost | detached) {
-		c.release()
-		return
-	}
-	if c.answered(x) {
-		c.resume()
-	}
-}
-
-// answered sends the answer of x and says whether the connection goes on.
-func (c *conn) answered(x *exchange) bool {
-	_ = x.deliver(nil)
-	if x.hasFile {
-		c.set(sendingFile)
-	}
-	last, upgrade := x.close || c.has(ending), x.upgrade
-	endless := x.torn && x.http10 && x.length < 0
-	switch unread := x.body.pipe != nil && !x.body.in.whole; {
-	case unread && c.has(peerDone):
-		last = true // the rest never comes
-	case unread && !last:
-		x.body.in.counted = 0
-		c.set(skipping)
-		c.startBodyClock()
-		return true
-	}
-	c.endExchange(x)
-	switch {
-	case endless:
-		c.reset()
-		return false
-	case last: // the server shuts down: no upgrade any more
-		c.finish()
-		return false
-	case upgrade != nil:
-		c.detach(upgrade)
-		return false
-	}
-	return true
-}
-
-// endExchange lets the next request have x.
-func (c *conn) endExchange(x *exchange) {
-	if x == c.x {
-		c.release()
-		return
-	}
-	x.end()
-}
-
-// release gives the connection's exchange back.
-func (c *conn) release() {
-	if c.x != nil {
-		c.worker.give(c.x)
-		c.x = nil
-	}
 }
 
 // resume goes on behind what kept the connection from being read.
@@ -369,67 +180,6 @@ func (c *conn) resume() {
 		c.tcp.StartRead() // ahead of what may stop it again; it delivers nothing before this returns
 	}
 	c.serve(c.tcp.Input())
-}
-
-// refuse answers what cannot be a request, and closes: where the next one begins is unknown. The peer can read the answer,
-// because Shutdown drops what it still sends until it has closed as well.
-func (c *conn) refuse(err error) bool {
-	w := c.worker
-	x := w.scratch
-	x.head.reset()
-	x.begin(c, nil, nil)
-	x.setRoute(&unrouted)
-	return c.refuseRequest(x, err)
-}
-
-// refuseRequest does the same for a request that is known but whose body is not wanted, or not sound.
-func (c *conn) refuseRequest(x *exchange, err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = errRequestLine
-	}
-	w := c.worker
-	w.reportRefusal(c.tcp, e)
-	x.body.set(nil)
-	x.close = true
-	w.withCtx(x, func(ctx *Ctx) { w.server.writeError(ctx, e) })
-	x.close = true
-	return c.answered(x)
-}
-
-// finish closes the connection behind the answers that it has been given.
-func (c *conn) finish() {
-	c.set(finished)
-	if !c.has(running) {
-		c.release()
-	}
-	c.tcp.SetDeadline(0) // from here on the linger time rules
-	c.tcp.Shutdown()
-}
-
-// reset ends a connection whose last answer is a part of one, and whose end would be that of the answer: no client takes a
-// reset for that.
-func (c *conn) reset() {
-	_ = unix.SetsockoptLinger(c.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	c.cut()
-}
-
-// detach gives the connection to another protocol.
-func (c *conn) detach(to func(*reactor.TcpConnection)) {
-	c.set(detached)
-	c.worker.forgetSlow(c)
-	c.tcp.SetDeadline(0)
-	if c.has(stopped) {
-		c.clear(stopped)
-		c.tcp.StartRead()
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			c.worker.server.logger().Error("http: panic in an upgrade", "panic", v)
-			c.tcp.ForceClose()
-		}
-	}()
-	to(c.tcp)
 }
 
 // rest sets the deadline of a connection that awaits nothing of its client, or a request.

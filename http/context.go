@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,7 @@ import (
 // still hold it; so nothing here looks at the request. The standard library's contexts do the work, and one is made only
 // when it is asked for.
 type lifetime struct {
+	used   atomic.Bool // std or cause is set, so that others may hold on to it
 	mu     sync.Mutex
 	base   context.Context // nil stands for context.Background()
 	std    context.Context // nil until it is needed
@@ -43,6 +45,7 @@ func (l *lifetime) standardLocked() context.Context {
 		if base == nil {
 			base = context.Background()
 		}
+		l.used.Store(true)
 		l.std, l.cancel = context.WithCancelCause(base)
 		if l.cause != nil {
 			l.cancel(l.cause)
@@ -58,6 +61,7 @@ func (l *lifetime) end(cause error) {
 	if l.cause != nil {
 		return
 	}
+	l.used.Store(true)
 	l.cause = cause
 	if l.cancel != nil {
 		l.cancel(cause)
@@ -65,13 +69,6 @@ func (l *lifetime) end(cause error) {
 	for _, stop := range l.stops {
 		stop()
 	}
-}
-
-// shared says whether anybody may still hold on to what this lifetime has made, or to itself.
-func (l *lifetime) shared() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.std != nil || l.cause != nil
 }
 
 // Deadline implements context.Context: the time that SetTimeout set.

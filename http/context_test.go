@@ -42,7 +42,7 @@ func TestCausesOfRequestContexts(t *testing.T) {
 		return c.Text(200, "")
 	})
 	app.Handle("/net", nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		r.Context().Value(ctxKey{}).(*Ctx).Set(key{}, "value")
+		r.Context().(*netContext).Set(key{}, "value")
 		derived <- r.Context()
 	}))
 	addr := serveApp(t, app)

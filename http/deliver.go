@@ -19,7 +19,7 @@ const (
 // deliver hands over what is in buf, and p behind it.
 func (x *exchange) deliver(p []byte) error {
 	buf := x.buf
-	x.buf = x.buf[:0]
+	x.buf = kept(buf)
 	switch {
 	case len(buf) == 0 && len(p) == 0:
 		return nil

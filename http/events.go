@@ -43,8 +43,8 @@ func (c *conn) gone() {
 	if c.worker.server.draining.Load() && byForce && !c.has(peerDone) {
 		cause = ErrServerClosed
 	}
+	c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
 	c.abandon(cause)
-	c.x.room.lost()
 }
 
 // abandon tells a handler at work that its client has left: its context ends, and reading the body fails.
@@ -100,10 +100,18 @@ func (c *conn) peerClosed() {
 
 // timeout is the Timeout callback.
 func (c *conn) timeout() {
-	if c.has(finished | detached) {
+	if c.has(lost | detached) {
 		return
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
+	if c.has(finished) {
+		if c.tcp.PendingOutput() && c.worker.tooSlow(c, now) {
+			c.cut()
+			return
+		}
+		c.rest()
+		return
+	}
 	receiving := c.receiving()
 	patience, expired := times.idle, c.leave
 	switch {

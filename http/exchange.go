@@ -21,6 +21,7 @@ type exchange struct {
 	ticket *Ctx    // the handler's: the one whose context ends when the client leaves
 	ctx    *Ctx    // the same, or that of a handler behind a middleware of net/http
 	onLoop bool    // the handler runs on the loop's goroutine
+	lent   bool    // a goroutine has had it
 
 	route   *Route
 	params  mux.Params
@@ -35,16 +36,17 @@ type exchange struct {
 	client  netip.Addr // see Ctx.SetClientIP
 
 	body  requestBody
-	limit int64 // of the body, in bytes: the route's, or less
+	form  *formState // what FormValues and MultipartForm have read; nil before
+	limit int64      // of the body, in bytes: the route's, or less
 	response
 
-	outer *exchange      // the one whose handler has called a middleware of net/http, which has called ours
-	after []func(c *Ctx) // see Ctx.After
-	async *Async         // an answer that is to come from elsewhere
-	room  room
-	run   func()        // runs the handler, on a goroutine
-	done  func()        // takes the exchange back, on the loop
-	over  chan struct{} // closed when it is done, where net/http carries the request
+	nested *netContext    // of the middleware of net/http in front: see WrapMiddleware
+	after  []func(c *Ctx) // see Ctx.After
+	async  *Async         // an answer that is to come from elsewhere
+	room   room
+	hand   *hand         // the goroutine that runs the handler
+	done   func()        // takes the exchange back, on the loop
+	over   chan struct{} // closed when it is done, where net/http carries the request
 }
 
 // room is where a handler's goroutine waits until the client has taken output.
@@ -62,7 +64,6 @@ type room struct {
 func newExchange(s *Server, w *worker) *exchange {
 	x := &exchange{server: s, worker: w}
 	x.room.wake.L = &x.room.mu
-	x.run = x.runOffLoop
 	x.done = func() { x.conn.complete(x) }
 	return x
 }
@@ -108,19 +109,22 @@ func (x *exchange) bind(c *Ctx, onLoop bool) *Ctx {
 // end lets go of the request, and of storage that grew out of proportion.
 func (x *exchange) end() {
 	x.conn, x.via, x.ticket, x.ctx, x.route, x.raw, x.path = nil, nil, nil, nil, nil, nil, nil
-	x.matched, x.async = nil, nil
+	x.matched, x.async, x.form = nil, nil, nil
 	clear(x.after)
 	x.after = x.after[:0]
 	x.mounted, x.client = 0, netip.Addr{}
 	x.upgrade, x.filters = nil, nil
 	x.body.reset()
-	x.room.next()
-	x.fields, x.buf = kept(x.fields), kept(x.buf)
+	if x.lent {
+		x.lent = false
+		x.room.next()
+	}
+	x.fields = kept(x.fields)
 	x.rawKept, x.decoded = kept(x.rawKept), kept(x.decoded)
 }
 
 // keptScratch is how many bytes of each buffer are kept from one request to the next.
-const keptScratch = 64 << 10
+const keptScratch = 32 << 10
 
 func kept(b []byte) []byte {
 	if cap(b) > keptScratch {
@@ -132,17 +136,12 @@ func kept(b []byte) []byte {
 // relative is the path behind what mounts took off.
 func (x *exchange) relative() []byte { return x.path[x.mounted:] }
 
-// outermost is the exchange that the client knows of: behind a middleware of net/http there are others.
-func (x *exchange) outermost() *exchange {
-	for x.outer != nil {
-		x = x.outer
-	}
-	return x
-}
-
 // setEndless marks an answer that goes on until somebody ends it: a server that shuts down does.
 func (x *exchange) setEndless() {
-	x = x.outermost()
+	if x.nested != nil {
+		x.nested.setEndless()
+		return
+	}
 	x.room.mu.Lock()
 	x.room.endless = true
 	x.room.mu.Unlock()

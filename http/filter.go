@@ -12,7 +12,7 @@ type Filter interface {
 	// answer, as a handler's does.
 	Whole(c *Ctx, body []byte) ([]byte, error)
 	// Stream is called when a stream begins. What it returns gets the body, and writes to next; nil is for a filter that
-	// does not want to see this one.
+	// does not want to see this one. For HEAD it is called likewise, so that the header lines are those of GET.
 	Stream(c *Ctx, next io.Writer) FilterWriter
 }
 

@@ -32,6 +32,7 @@ type head struct {
 	known    [knownFields]uint16 // how often each has occurred
 	knownAt  [knownFields]uint16 // where in fields it occurred last
 	hasQuery bool
+	goodHost []byte // was found valid before: most requests to a server name the same
 }
 
 // The fields that the server itself has to understand.
@@ -45,8 +46,7 @@ const (
 )
 
 func (h *head) reset() {
-	fields := h.fields[:0]
-	*h = head{fields: fields}
+	*h = head{fields: h.fields[:0], goodHost: h.goodHost}
 }
 
 // add records a header line and counts it when it is one of the known.
@@ -99,11 +99,4 @@ func lookup(fields []field, raw []byte, name string) []byte {
 		}
 	}
 	return nil
-}
-
-// copyTo makes dst an independent copy; dst's own storage is reused.
-func (h *head) copyTo(dst *head) {
-	fields := append(dst.fields[:0], h.fields...)
-	*dst = *h
-	dst.fields = fields
 }

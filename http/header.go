@@ -44,6 +44,18 @@ func (c *Ctx) ResponseHeader(name string) string {
 	return string(c.live().peekOwn(name))
 }
 
+// ResponseHeaders yields the header lines that ResponseHeader knows, in their order. None may be set meanwhile.
+func (c *Ctx) ResponseHeaders() iter.Seq2[string, string] {
+	x := c.live()
+	return func(yield func(name, value string) bool) {
+		for name, value := range x.ownFields() {
+			if !yield(string(name), string(value)) {
+				return
+			}
+		}
+	}
+}
+
 // VaryBy adds a field name to the response's Vary, unless it is there: RFC 9110 section 12.5.5. Errors are those of AddHeader.
 func (c *Ctx) VaryBy(field string) error {
 	x := c.live()

@@ -18,8 +18,11 @@ func (h *head) checkHost(raw []byte) error {
 		return nil
 	}
 	host := h.fields[h.knownAt[knownHost]].value
-	if !validHost(host.of(raw)) {
-		return errBadHost
+	if b := host.of(raw); len(b) == 0 || !bytes.Equal(b, h.goodHost) {
+		if !validHost(b) {
+			return errBadHost
+		}
+		h.goodHost = append(h.goodHost[:0], b...)
 	}
 	if h.form != absoluteForm {
 		h.host = host

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	nethttp "net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -57,6 +59,18 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		}
 	}
 	_ = x.deliver(nil)
+	if err == nil && x.route.stream && r.Body != nil {
+		skipImported(w, r.Body)
+	}
+}
+
+// skipImported reads what a handler has left of a body, up to drainBound. net/http would do so as well, but in full duplex it
+// reads the next request at the same time when it finds the end of the body there, and panics. Where there is more, reading
+// is made to fail, so that net/http closes the connection.
+func skipImported(w nethttp.ResponseWriter, body io.Reader) {
+	if _, err := io.CopyN(io.Discard, body, drainBound+1); err == nil {
+		_ = nethttp.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // Test has the App answer r in this goroutine, without a socket, and returns what it answered; its Body need not be closed.
@@ -108,7 +122,7 @@ func (x *exchange) importRequest(via *netCarrier, r *nethttp.Request) error {
 	switch {
 	case r.ContentLength > 0:
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", r.ContentLength)
-	case r.ContentLength < 0 && r.Body != nil && r.Body != nethttp.NoBody && r.ProtoMinor > 0:
+	case r.ContentLength < 0 && r.Body != nil && r.Body != nethttp.NoBody && (r.ProtoMajor != 1 || r.ProtoMinor > 0):
 		b.WriteString("Transfer-Encoding: chunked\r\n")
 	}
 	b.WriteString("\r\n")
@@ -121,10 +135,11 @@ func (x *exchange) importRequest(via *netCarrier, r *nethttp.Request) error {
 	if err != nil {
 		x.head.reset()
 		x.begin(nil, via, nil)
-		return err
+	} else {
+		x.begin(nil, via, b.Bytes())
 	}
-	x.begin(nil, via, b.Bytes())
-	return nil
+	x.importHeader(via.w.Header())
+	return err
 }
 
 func orGET(method string) string {
@@ -145,6 +160,10 @@ func (x *exchange) importBody(w nethttp.ResponseWriter, r *nethttp.Request) erro
 		return nil
 	}
 	x.body.reader = importedBody{nethttp.MaxBytesReader(w, r.Body, max), x, r}
+	if x.route.stream {
+		// Else net/http throws away what is unread of the body when the answer begins.
+		_ = nethttp.NewResponseController(w).EnableFullDuplex()
+	}
 	if x.route.stream || x.head.expect {
 		return nil
 	}
@@ -161,8 +180,9 @@ type importedBody struct {
 
 func (b importedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
+	_, known := errors.AsType[*Error](err)
 	switch {
-	case err == nil:
+	case err == nil, known, err == ErrClientGone: // the last two of a body of ours, behind a middleware
 	case err == io.EOF:
 		b.x.importTrailers(b.req.Trailer)
 	case b.req.Context().Err() != nil:
@@ -200,19 +220,40 @@ type netCarrier struct {
 	r *nethttp.Request
 }
 
-func (n *netCarrier) start(x *exchange) error {
-	h := n.w.Header()
-	lines := netHeader(func(yield func(name, value string) bool) {
-		for name, value := range x.ownFields() {
-			if !yield(string(name), string(value)) {
-				return
-			}
-		}
-	})
-	for name, values := range lines {
-		h[name] = values
+// netLines returns lines, as appendLine makes them, as net/http has them.
+func netLines(lines []byte) nethttp.Header {
+	h := make(nethttp.Header)
+	for name, value := range fieldsIn(lines) {
+		h.Add(string(name), string(value))
 	}
-	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && x.outer == nil {
+	return h
+}
+
+// importHeader has the answer begin with the lines that somebody has set in front of us, so that a handler may add to them,
+// replace and remove them.
+func (r *response) importHeader(h nethttp.Header) {
+	for rest := headerLines(nil, h, nil); len(rest) > 0; {
+		name, value, after := cutLine(rest)
+		r.appendHeader(name, value)
+		rest = after
+	}
+}
+
+// header puts the lines of x in the place of those that importHeader has taken.
+func (n *netCarrier) header(x *exchange) {
+	h := n.w.Header()
+	for name, values := range h {
+		if len(values) > 0 && isLine(name) {
+			delete(h, name)
+		}
+	}
+	maps.Copy(h, netLines(x.fields))
+}
+
+func (n *netCarrier) start(x *exchange) error {
+	n.header(x)
+	h := n.w.Header()
+	if name := x.server.name(); name != "-" && x.own&ownServer == 0 && x.nested == nil {
 		h.Set("Server", name)
 	}
 	if x.length >= 0 && !bodyless(x.status) {
@@ -259,6 +300,9 @@ func (n *netCarrier) file(f reactor.File, off, length int64) error {
 }
 
 func (n *netCarrier) finish(trailer []byte) error {
+	if len(trailer) > 0 {
+		_ = n.flush() // else net/http may find that the body is short, and send it without trailers
+	}
 	for name, value := range fieldsIn(trailer) {
 		n.w.Header().Add(nethttp.TrailerPrefix+string(name), string(value))
 	}
@@ -267,17 +311,23 @@ func (n *netCarrier) finish(trailer []byte) error {
 
 func (n *netCarrier) interim(code int, lines []byte) error {
 	h := n.w.Header()
-	for name, value := range fieldsIn(lines) {
-		h.Add(string(name), string(value))
-	}
+	before := maps.Clone(h)
+	extra := netLines(lines)
+	maps.Copy(h, extra)
 	n.w.WriteHeader(code)
-	for name := range fieldsIn(lines) {
-		h.Del(string(name))
+	for name := range extra {
+		delete(h, name)
+		if was, ok := before[name]; ok {
+			h[name] = was
+		}
 	}
 	return nil
 }
 
 func (n *netCarrier) remoteAddr() reactor.InetAddress {
+	if ip, err := netip.ParseAddr(n.r.RemoteAddr); err == nil { // as middleware leaves it that believes a header
+		return reactor.InetAddressFrom(netip.AddrPortFrom(ip, 0))
+	}
 	addr, _ := reactor.ParseInetAddress(n.r.RemoteAddr) // the zero address where it is none
 	return addr
 }

@@ -19,8 +19,11 @@ type pipe struct {
 	dropped bool  // nobody reads any more
 	expired bool  // the time for reading is over
 	shut    error // why nothing is read any more, not even what is there
+	late    bool  // the answer has begun
 	resume  func()
-	first   func() // called before the first read waits
+	// first is called before the first read waits, by whoever reads and under the lock, so that no answer begins meanwhile;
+	// late says that one has.
+	first func(late bool)
 }
 
 // pipeSize is how many bytes a pipe holds.
@@ -75,9 +78,7 @@ func (p *pipe) Read(b []byte) (int, error) {
 	for p.off == len(p.buf) && p.err == nil && p.shut == nil && !p.expired {
 		if first := p.first; first != nil {
 			p.first = nil
-			p.mu.Unlock()
-			first()
-			p.mu.Lock()
+			first(p.late)
 			continue
 		}
 		p.wake.Wait()
@@ -167,10 +168,16 @@ func (p *pipe) waiting() bool {
 // ask has the sender asked for what it holds back, as the first read does.
 func (p *pipe) ask() {
 	p.mu.Lock()
-	first := p.first
-	p.first = nil
-	p.mu.Unlock()
-	if first != nil {
-		first()
+	defer p.mu.Unlock()
+	if first := p.first; first != nil {
+		p.first = nil
+		first(p.late)
 	}
+}
+
+// answering says that the answer begins.
+func (p *pipe) answering() {
+	p.mu.Lock()
+	p.late = true
+	p.mu.Unlock()
 }

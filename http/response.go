@@ -11,7 +11,7 @@ import (
 
 // response is the answering side of an exchange. The header section is built in buf when the answer begins, with the
 // beginning of the body behind it; deliver hands them to the connection. What a handler answers in one piece is delivered
-// when it has returned, and what several pipelined requests of one read brought leaves in one write.
+// when it has returned; on a loop, when all requests of one read have been answered, so that their answers lie in one buf.
 type response struct {
 	status  int
 	sent    int64 // bytes of body
@@ -50,7 +50,7 @@ const unknownLength = -1
 func (r *response) reset(close, http10, isHead bool) {
 	*r = response{
 		status: 200, close: close, http10: http10, isHead: isHead,
-		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf[:0], pending: r.pending[:0],
+		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, pending: r.pending[:0],
 	}
 }
 
@@ -130,9 +130,6 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	if err := x.ready(code); err != nil {
 		return err
 	}
-	if code == 101 && x.outer != nil {
-		return x.switchProtocols()
-	}
 	if code == 205 {
 		contentType, body = "", nil // RFC 9110 section 15.3.6
 	}
@@ -171,7 +168,7 @@ func (x *exchange) ready(code int) error {
 		return fmt.Errorf("%w: %d", ErrBadStatus, code)
 	}
 	if code == 101 {
-		if x.outermost().conn == nil {
+		if x.conn == nil && x.nested == nil {
 			return fmt.Errorf("%w: 101 behind net/http", ErrNotUpgraded)
 		}
 		if x.server.draining.Load() {
@@ -187,11 +184,17 @@ func (x *exchange) start(code int, contentType string, length int64) error {
 	if contentType != "" && x.own&ownType == 0 && !bodyless(code) {
 		x.fields = appendLine(x.fields, "Content-Type", contentType)
 	}
-	if x.via != nil {
+	switch {
+	case x.via != nil && code == 101:
+		return x.nested.switchProtocols(x)
+	case x.via != nil:
 		return x.via.start(x)
 	}
+	if x.body.pipe != nil {
+		x.body.pipe.answering()
+	}
 	x.close = x.close || x.wantClose || x.server.draining.Load() || x.body.stays(x)
-	b := append(x.buf[:0], statusLines[code-100]...)
+	b := append(x.buf, statusLines[code-100]...)
 	if x.own&ownServer == 0 {
 		b = append(b, x.worker.serverLine...)
 	}
@@ -238,24 +241,15 @@ func (c *Ctx) Upgrade(h func(conn *reactor.TcpConnection)) error {
 	if x.phase == unanswered || x.status != 101 {
 		return ErrNotUpgraded
 	}
-	for ; x != nil; x = x.outer {
-		x.upgrade = h
-	}
+	x.setUpgrade(h)
 	return nil
 }
 
-// switchProtocols answers 101 past the middleware of net/http that stands between x and the connection.
-func (x *exchange) switchProtocols() error {
-	o := x.outermost()
-	o.fields = append(o.fields, x.fields...)
-	o.own |= x.own
-	if err := o.start(101, "", 0); err != nil {
-		return err
+func (x *exchange) setUpgrade(h func(conn *reactor.TcpConnection)) {
+	x.upgrade = h
+	if x.nested != nil {
+		x.nested.upgrade(h)
 	}
-	for ; x != nil; x = x.outer {
-		x.status, x.phase = 101, answered
-	}
-	return nil
 }
 
 // gone turns the error of a connection that is closed into that of a client that has left. A body beyond what a connection
@@ -269,3 +263,6 @@ func gone(err error) error {
 
 // viewOf lets s be read as bytes without a copy.
 func viewOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// textOf lets b be read as a string, without a copy, for as long as b does not change.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -64,7 +64,7 @@ func (w *responseWriter) complain(what string) {
 	w.x.server.logger().Warn("http: "+what, "path", string(w.x.path))
 }
 
-// takeHeader moves the header lines to the exchange.
+// takeHeader moves the header lines to the exchange; those that it had were in header from the beginning.
 func (w *responseWriter) takeHeader() {
 	x := w.x
 	w.length = unknownLength
@@ -81,8 +81,9 @@ func (w *responseWriter) takeHeader() {
 		}
 	}
 	w.typ = w.header.Get("Content-Type")
-	for name := range w.header {
-		x.deleteHeader(name)
+	x.fields, x.own = x.fields[:0], 0 // they are among w.header, as far as the handler has left them there
+	if _, set := w.header["Connection"]; set {
+		x.wantClose = false
 	}
 	for rest := headerLines(nil, w.header, w.trailers); len(rest) > 0; {
 		name, value, after := cutLine(rest)
@@ -100,7 +101,7 @@ func headerLines(b []byte, h nethttp.Header, trailers []string) []byte {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if !isToken(name) || isServersOwn(name) || strings.HasPrefix(name, nethttp.TrailerPrefix) || slices.Contains(trailers, name) {
+		if !isLine(name) || slices.Contains(trailers, name) {
 			continue
 		}
 		for _, value := range h[name] {
@@ -108,6 +109,11 @@ func headerLines(b []byte, h nethttp.Header, trailers []string) []byte {
 		}
 	}
 	return b
+}
+
+// isLine says whether what a header of net/http holds under name is a line of the header section, and ours to write.
+func isLine(name string) bool {
+	return isToken(name) && !isServersOwn(name) && !strings.HasPrefix(name, nethttp.TrailerPrefix)
 }
 
 func isServersOwn(name string) bool {
@@ -252,6 +258,10 @@ func (w *responseWriter) finish() error {
 	x := w.x
 	if w.hijacked || x.upgrade != nil || x.async != nil {
 		return nil
+	}
+	if !w.wrote && x.nested != nil {
+		w.takeHeader()
+		return nil // see exchange.conclude
 	}
 	if !w.wrote {
 		w.WriteHeader(200)

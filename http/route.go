@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -94,13 +95,27 @@ func nameOf(h Handler) string {
 
 // finish makes the chain and fills in the server's limits.
 func (r *Route) finish(s *Server) {
-	r.chain = r.router.wrap(wrapped(r.handler, r.around))
+	h := r.handler
+	if r.mount >= 0 {
+		h = r.belowMount
+	}
+	r.chain = r.router.wrap(wrapped(h, r.around))
 	switch r.maxBody {
 	case 0:
 		r.maxBody = s.Limits.filled().MaxBody
 	case noBody:
 		r.maxBody = 0
 	}
+}
+
+// belowMount takes the mount's prefix off the path, for the handler alone.
+func (r *Route) belowMount(c *Ctx) error {
+	x := c.x
+	if x.matched == nil || bytes.Equal(x.matched, x.path) { // else a middleware of net/http has changed the path
+		x.mounted = int(x.params.At(r.mount).Off) - 1
+		defer func() { x.mounted = 0 }()
+	}
+	return r.handler(c)
 }
 
 // wrapped puts middleware around h, the first outermost.

@@ -104,8 +104,8 @@ func (r *Router) Handle(pattern string, h nethttp.Handler, opts ...RouteOption) 
 	r.add(method, r.join(strings.TrimLeft(path, " \t")), Wrap(h), -1, append([]RouteOption{StreamBody}, opts...))
 }
 
-// Mount gives everything below prefix to h, whatever the method. To h, Ctx.Path begins behind the prefix; Ctx.RawPath and
-// Ctx.Target are as the client sent them.
+// Mount gives everything below prefix to h, whatever the method. To h, but not to middleware around it, Ctx.Path begins behind
+// the prefix; Ctx.RawPath and Ctx.Target are as the client sent them.
 func (r *Router) Mount(prefix string, h Handler, opts ...RouteOption) {
 	path := r.join(strings.TrimSuffix(prefix, "/")) + "/{" + mountedPath + "...}"
 	r.add("", path, h, 0, opts)

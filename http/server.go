@@ -268,6 +268,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		wg.Go(func() { errs[i] = l.Shutdown(ctx) })
 	}
 	wg.Wait()
+	for _, w := range s.workers {
+		_ = w.loop.QueueInLoop(w.dismiss) // in front of Quit, so that it runs
+	}
 	errs[len(listeners)] = s.stopLoops(ctx)
 	return errors.Join(errs...)
 }

@@ -33,6 +33,11 @@ var (
 // nothing can wait: there it returns reactor.ErrOnLoop instead. Behind a Write that has failed the answer cannot be made
 // whole, and the connection is cut as well.
 func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) error {
+	return c.stream(code, contentType, unknownLength, write)
+}
+
+// stream is Stream with a length, in bytes, that may be promised.
+func (c *Ctx) stream(code int, contentType string, length int64, write func(s *Stream) error) error {
 	x := c.live()
 	if !isText(contentType) {
 		return fmt.Errorf("%w: content type %q", ErrBadHeader, contentType)
@@ -40,7 +45,7 @@ func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) 
 	if err := x.ready(code); err != nil {
 		return err
 	}
-	s, err := x.beginStream(code, contentType, unknownLength)
+	s, err := x.beginStream(code, contentType, length)
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,7 @@ func (c *Ctx) Stream(code int, contentType string, write func(s *Stream) error) 
 // beginStream starts an answer of length bytes, or of unknownLength.
 func (x *exchange) beginStream(code int, contentType string, length int64) (*Stream, error) {
 	s := &Stream{c: x.ctx, w: streamWriter{x}}
-	if len(x.filters) > 0 && !bodyless(code) && !x.isHead {
+	if len(x.filters) > 0 && !bodyless(code) {
 		length = x.filterStream(s, code, contentType, length)
 		code = x.status
 	}
@@ -325,7 +330,7 @@ func (x *exchange) interim(code int, lines []byte) error {
 	case x.via != nil:
 		return x.via.interim(code, lines)
 	}
-	b := append(x.buf[:0], statusLines[code-100]...)
+	b := append(x.buf, statusLines[code-100]...)
 	b = append(b, lines...)
 	x.buf = append(b, "\r\n"...)
 	return x.deliver(nil)

@@ -23,6 +23,7 @@ type worker struct {
 	date       dateLine
 	serverLine []byte
 	spare      []*exchange
+	hands      hands
 	slow       map[*conn]slowReader
 }
 
@@ -48,7 +49,7 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	switch {
 	case x.async != nil:
 		w.ctx = new(Ctx)
-	case c.shared():
+	case c.used.Load():
 		c.end(ErrHandlerReturned)
 		w.ctx = new(Ctx)
 	case c.values != nil:
@@ -57,30 +58,36 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	}
 }
 
-// runOffLoop runs the handler on a goroutine of its own, and has the loop take the exchange back.
-func (x *exchange) runOffLoop() {
-	ticket := x.ticket
+// runOffLoop runs the handler on a goroutine, and has the loop take the exchange back, with the goroutine's hand if it can
+// run another: then it returns true.
+func (x *exchange) runOffLoop() (again bool) {
+	ticket, returned := x.ticket, false
 	defer func() {
 		x.concludeGoexit()
 		ticket.x = nil
+		if !returned || x.async != nil {
+			x.hand = nil
+		}
 		if x.async != nil {
 			x.async.park()
 			return
 		}
-		x.completed()
+		again = x.completed() && returned
 		ticket.end(ErrHandlerReturned)
 	}()
 	x.handle()
+	returned = true
+	return
 }
 
-// completed gives the exchange back. Whoever calls it must not touch it any more.
-func (x *exchange) completed() {
+// completed gives the exchange back. Whoever calls it must not touch it any more. It returns false when the loop has quit:
+// then the connection is gone, and the exchange is garbage.
+func (x *exchange) completed() bool {
 	if x.conn == nil {
 		close(x.over)
-		return
+		return true
 	}
-	// Refused only by a loop that has quit: then the connection is gone, and x is garbage.
-	_ = x.worker.loop.QueueInLoop(x.done)
+	return x.worker.loop.QueueInLoop(x.done) == nil
 }
 
 // handle runs the route's handler and sees to it that the request has an answer, or that one will come.
@@ -94,6 +101,13 @@ func (x *exchange) handle() {
 
 func (x *exchange) serve(h Handler) {
 	c := x.ctx
+	if x.via != nil {
+		defer func() { // an answer that is cut ends by a panic there
+			if x.async == nil {
+				x.runAfter()
+			}
+		}()
+	}
 	err, failed := x.call(h, c)
 	if a := x.async; a != nil {
 		if !failed || !a.void() {
@@ -154,6 +168,10 @@ func (x *exchange) conclude(c *Ctx, err error) {
 		c.Fail(err)
 	case x.phase == unanswered && x.status == 101:
 		c.Fail(fmt.Errorf("%w: 101 without Upgrade", ErrBadStatus))
+	case x.phase == unanswered && x.nested != nil && x.status == 200:
+		// A middleware of net/http may answer for a handler that has not, as a timeout's does; else 200 comes by itself.
+		x.via.header(x)
+		x.phase = answered
 	case x.phase == unanswered:
 		if err := c.NoContent(x.status); err != nil {
 			c.Fail(err)
@@ -218,6 +236,7 @@ const keptExchanges = 256
 func (w *worker) give(x *exchange) {
 	if len(w.spare) < keptExchanges {
 		x.end()
+		x.buf = kept(x.buf) // of an answer whose connection was lost
 		w.spare = append(w.spare, x)
 	}
 }

@@ -241,9 +241,12 @@ func (l *EventLoop) Quit() {
 // sent by the same round, instead of after a sleep and a wake-up. Loop goroutine
 // only.
 func (l *EventLoop) Go(f func()) {
-	l.handedOut = true
+	l.HandedOut()
 	go f()
 }
+
+// HandedOut says that the callback has given work to another goroutine, as Go does. Loop goroutine only.
+func (l *EventLoop) HandedOut() { l.handedOut = true }
 
 // IsInLoopThread reports whether the caller runs on the loop's goroutine. Before
 // Loop and after it, nobody does.

@@ -1,8 +1,6 @@
 package static
 
 import (
-	"bytes"
-	"strconv"
 	"sync"
 	"time"
 	"unsafe"
@@ -18,7 +16,6 @@ var (
 	errMethod    = http.NewError(405, "")
 	errForbidden = http.NewError(403, "")
 	errOverload  = http.NewError(503, "")
-	errFailed    = http.NewError(412, "")
 )
 
 // Serve answers GET and HEAD from the folder; it is an http.Handler. It runs
@@ -126,7 +123,6 @@ const smallBody = 8 << 10
 type workspace struct {
 	body [smallBody]byte
 	etag [64]byte
-	date [64]byte
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -138,48 +134,42 @@ func serveFile(c *http.Ctx, f file, name []byte) error {
 	w := workspaces.Get().(*workspace)
 	defer workspaces.Put(w)
 	v := validatorsOf(f, now, w.etag[:0])
-	cond := conditionsOf(c)
-	switch cond.evaluate(v) {
-	case failed:
-		f.close()
-		return errFailed
-	case notModified:
-		f.close()
-		if err := setValidators(c, w, v); err != nil {
-			return err
-		}
-		return c.NoContent(304)
-	}
-	code, part := 200, span{0, f.size}
-	if h := c.PeekHeader("Range"); h != nil && c.Method() == "GET" && cond.rangeHolds(v, now.Unix()) {
-		switch s, how := selectRange(h, f.size); how {
-		case selectPart:
-			code, part = 206, s
-		case selectNone:
-			f.close()
-			return rangeNotSatisfiable(c, f.size)
-		}
-	}
-	if err := setValidators(c, w, v); err != nil {
+	if done, err := c.CheckPreconditions(v); done || err != nil {
 		f.close()
 		return err
 	}
-	return sendFile(c, w, code, f, part, contentType(name[bytes.LastIndexByte(name, '/')+1:]))
+	code := 200
+	part, partial, err := c.SelectRange(f.size, v)
+	if err != nil {
+		f.close()
+		return err
+	}
+	if partial {
+		code = 206
+	}
+	return sendFile(c, w, code, f, part, http.MediaType(name))
+}
+
+// validatorsOf makes the validators of a file as they are at the time now, the
+// ETag in space: they are valid as long as that is.
+func validatorsOf(f file, now time.Time, space []byte) http.Validators {
+	state := http.FileState{Size: f.size, Modified: time.Unix(f.mtime.Unix()), Inode: f.ino}
+	return http.Validators{ETag: viewOf(state.AppendETag(space, now)), Modified: state.LastModified(now)}
 }
 
 // sendFile writes the answer: part of f, which it takes over.
-func sendFile(c *http.Ctx, w *workspace, code int, f file, part span, mediaType string) error {
+func sendFile(c *http.Ctx, w *workspace, code int, f file, part http.Range, mediaType string) error {
 	err := setHeaders(c, "Accept-Ranges", "bytes", "X-Content-Type-Options", "nosniff")
 	if err == nil && code == 206 {
-		err = c.SetHeader("Content-Range", contentRange(part, f.size))
+		err = c.SetHeader("Content-Range", part.ContentRange(f.size))
 	}
 	if err != nil {
 		f.close()
 		return err
 	}
-	if part.n <= smallBody && c.Method() == "GET" {
-		n, err := f.read(w.body[:part.n], part.off)
-		if err == nil && int64(n) == part.n {
+	if part.Length <= smallBody && c.Method() == "GET" {
+		n, err := f.read(w.body[:part.Length], part.Off)
+		if err == nil && int64(n) == part.Length {
 			f.close()
 			return c.Blob(code, mediaType, w.body[:n])
 		}
@@ -191,22 +181,7 @@ func sendFile(c *http.Ctx, w *workspace, code int, f file, part span, mediaType 
 		f.close()
 		return err
 	}
-	return c.SendFile(code, &sendable{f.fd}, part.off, part.n)
-}
-
-func rangeNotSatisfiable(c *http.Ctx, size int64) error {
-	if err := c.SetHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10)); err != nil {
-		return err
-	}
-	return c.Text(416, "416 Range Not Satisfiable\n")
-}
-
-func setValidators(c *http.Ctx, w *workspace, v validators) error {
-	if err := c.SetHeader("ETag", viewOf(v.etag)); err != nil || v.modified == noDate {
-		return err
-	}
-	date := time.Unix(v.modified, 0).UTC().AppendFormat(w.date[:0], timeFormat)
-	return c.SetHeader("Last-Modified", viewOf(date))
+	return c.SendFile(code, &sendable{f.fd}, part.Off, part.Length)
 }
 
 // viewOf lets b be passed as a string to what copies it at once.
@@ -219,34 +194,4 @@ func setHeaders(c *http.Ctx, pairs ...string) error {
 		}
 	}
 	return nil
-}
-
-// conditionsOf reads the conditional header fields of a request.
-func conditionsOf(c *http.Ctx) conditions {
-	return conditions{
-		ifMatch:           listOf(c, "If-Match"),
-		ifNoneMatch:       listOf(c, "If-None-Match"),
-		ifModifiedSince:   c.PeekHeader("If-Modified-Since"),
-		ifUnmodifiedSince: c.PeekHeader("If-Unmodified-Since"),
-		ifRange:           c.PeekHeader("If-Range"),
-	}
-}
-
-// listOf returns a list field, its lines joined (RFC 9110, 5.3); nil when it
-// is absent.
-func listOf(c *http.Ctx, name string) []byte {
-	first := c.PeekHeader(name)
-	if first == nil {
-		return nil
-	}
-	var joined []byte
-	for field, value := range c.Headers() {
-		if len(field) == len(name) && bytes.EqualFold([]byte(field), []byte(name)) {
-			if joined != nil {
-				joined = append(joined, ',')
-			}
-			joined = append(joined, value...)
-		}
-	}
-	return joined
 }

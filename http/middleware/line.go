@@ -42,6 +42,13 @@ type lineOutput struct {
 	buf []byte
 }
 
+// keep has b's storage serve the next record. One with a stack in it must not stay behind as capacity.
+func (o *lineOutput) keep(b []byte) {
+	if cap(b) <= 16<<10 {
+		o.buf = b
+	}
+}
+
 // NewLineHandler returns a handler that writes to w what is at level or above;
 // nil means slog.LevelInfo.
 func NewLineHandler(w io.Writer, level slog.Leveler) *LineHandler {
@@ -85,10 +92,7 @@ func (h *LineHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	b = append(b, '\n')
 	_, err := h.out.w.Write(b)
-	// A record with a stack in it must not stay behind as capacity.
-	if cap(b) <= 16<<10 {
-		h.out.buf = b
-	}
+	h.out.keep(b)
 	return err
 }
 

@@ -1,17 +1,16 @@
-// Package middleware holds what many handlers want around them: one middleware,
-// or one part of one, a file.
 package middleware
 
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// What the records of Log and LogRefused are made of, and [LineHandler] knows them by.
+// What the records of Log and LogRefused are made of, and [LineHandler] and [CombinedHandler] know them by.
 const (
 	requestMessage = "request"
 	keyRemote      = "remote"
@@ -23,6 +22,16 @@ const (
 	keyReason      = "reason"
 )
 
+// What LogOptions adds to them.
+const (
+	keyRequestID = "request_id"
+	keyRoute     = "route"
+	keyClient    = "client"
+	keyProto     = "proto"
+	keyReferer   = "referer"
+	keyUserAgent = "user_agent"
+)
+
 func isRequestKey(key string) bool {
 	switch key {
 	case keyRemote, keyMethod, keyTarget, keyStatus, keyBytes, keyDuration, keyReason:
@@ -31,7 +40,18 @@ func isRequestKey(key string) bool {
 	return false
 }
 
-// Log writes one record for each request, when its handler has returned. The
+// LogOptions add attributes to the records of Log, behind its own and in this order. None is there by default.
+type LogOptions struct {
+	// RequestID adds request_id, which middleware RequestID has set, when there is one.
+	RequestID bool
+	// Route adds route, the pattern that has matched, when one has: "GET /users/{id}".
+	Route bool
+	// Combined adds what CombinedHandler writes: client, which is the IP address of Ctx.ClientIP, as far as one is known; proto,
+	// "HTTP/1.1"; referer and user_agent, the fields of the request, when it has them.
+	Combined bool
+}
+
+// Log writes one record for each request, when its answer has been made. The
 // message is "request", the level Info, or Error when the status is 500 or
 // above; the attributes, in this order:
 //
@@ -40,35 +60,34 @@ func isRequestKey(key string) bool {
 //	target    as it came in the request line
 //	status    of the answer
 //	bytes     of the body that was handed over for sending
-//	duration  that the handler took; a body may still be on its way after it
+//	duration  until the answer was made, also by Async or as a stream; a body may
+//	          still be on its way after it
 //
-// An error of the handler is answered here, by Ctx.Fail, so that its answer can be
-// logged; middleware around Log gets nil in its place.
+// LogOptions tells of more.
 //
-// In method and target every byte but visible ASCII is percent-encoded, so that
-// no log handler gets to see a control byte from a client.
+// In what comes from the client every byte but visible ASCII is percent-encoded (but
+// for the blanks in user_agent), so that no log handler gets to see a control byte.
 //
-// The handler of l runs on the connection's loop: give it a writer that does not
-// block, such as an [AsyncWriter]. A level that is not enabled costs nothing.
-func Log(l *slog.Logger) http.Middleware {
-	handler := l.Handler()
+// The records are made by the goroutine that answers, which is the connection's loop
+// for a Server's handler and an Inline route: give l's handler a writer that does not
+// block, such as an [AsyncWriter]. A level that is not enabled costs nearly nothing.
+//
+// Log belongs inside of RequestID and RealIP, whose findings it logs, and around all
+// that answers. [LineHandler] writes the records for people, [CombinedHandler] and
+// slog.JSONHandler for programs.
+func Log(l *slog.Logger, opts ...LogOptions) http.Middleware {
+	handler, o := l.Handler(), only("Log", opts)
 	return func(next http.Handler) http.Handler {
 		return func(c *http.Ctx) error {
-			start, status := time.Now(), 500
-			// Deferred, so that a handler that panics has its line too. The panic
-			// goes on, with its stack, to the server, which answers 500.
-			defer func() { logRequest(handler, c, status, start) }()
-			if err := next(c); err != nil {
-				c.Fail(err)
-			}
-			status = c.StatusCode()
-			return nil
+			start := time.Now()
+			c.After(func(c *http.Ctx) { logRequest(handler, c, &o, start) })
+			return next(c)
 		}
 	}
 }
 
-func logRequest(handler slog.Handler, c *http.Ctx, status int, start time.Time) {
-	level := slog.LevelInfo
+func logRequest(handler slog.Handler, c *http.Ctx, o *LogOptions, start time.Time) {
+	level, status := slog.LevelInfo, c.StatusCode()
 	if status >= 500 {
 		level = slog.LevelError
 	}
@@ -86,8 +105,33 @@ func logRequest(handler slog.Handler, c *http.Ctx, status int, start time.Time) 
 		slog.Int64(keyBytes, c.BytesSent()),
 		slog.Duration(keyDuration, now.Sub(start)),
 	)
+	o.addTo(&record, c)
 	// A log that fails must not fail the request.
 	_ = handler.Handle(ctx, record)
+}
+
+func (o *LogOptions) addTo(record *slog.Record, c *http.Ctx) {
+	if o.RequestID {
+		addText(record, keyRequestID, visible(RequestIDOf(c)))
+	}
+	if route := c.Route(); o.Route && route != nil {
+		addText(record, keyRoute, route.Pattern())
+	}
+	if !o.Combined {
+		return
+	}
+	if ip := c.ClientIP(); ip.IsValid() {
+		addText(record, keyClient, ip.String())
+	}
+	addText(record, keyProto, c.Proto())
+	addText(record, keyReferer, visible(c.Header("Referer")))
+	addText(record, keyUserAgent, visibleWords(c.Header("User-Agent")))
+}
+
+func addText(record *slog.Record, key, value string) {
+	if value != "" {
+		record.AddAttrs(slog.String(key, value))
+	}
 }
 
 // LogRefused makes an http.Server's Refused of l: one record for each request that
@@ -122,6 +166,15 @@ func visible(s string) string {
 }
 
 func isVisible(c byte) bool { return c > ' ' && c < 0x7f }
+
+// visibleWords is visible, but for blanks.
+func visibleWords(s string) string {
+	words := strings.Split(s, " ")
+	for i := range words {
+		words[i] = visible(words[i])
+	}
+	return strings.Join(words, " ")
+}
 
 func encodeInvisible(s string, from int) string {
 	const digits = "0123456789ABCDEF"

@@ -113,7 +113,7 @@ func TestLogRecords(t *testing.T) {
 		{"GET /error", "/error", 418, int64(len("418: short and stout\n")), "INFO"},
 		{"GET /plain", "/plain", 500, int64(len("500 Internal Server Error\n")), "ERROR"},
 		{"GET /late", "/late", 200, 4, "INFO"},
-		{"GET /panic", "/panic", 500, 0, "ERROR"},
+		{"GET /panic", "/panic", 500, int64(len("500 Internal Server Error\n")), "ERROR"},
 		{"GET /%1b%0a", "/%1b%0a", 204, 0, "INFO"},
 	}
 	for i, tt := range tests {

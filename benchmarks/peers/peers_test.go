@@ -1,0 +1,121 @@
+package peers_test
+
+import (
+	"bytes"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
+	"github.com/carillon-go/carillon/benchmarks/internal/launch"
+	"github.com/carillon-go/carillon/benchmarks/peers"
+)
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		list, want string
+	}{
+		{"subject", "subject"},
+		{"nbio, cepoll", "nbio cepoll"},
+		{strings.Join(peers.Names(), ","), strings.Join(peers.Names(), " ")},
+		{"", ""},
+		{"nginx", ""},
+		{"nbio,nbio", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.list, func(t *testing.T) {
+			servers, err := peers.Parse(tt.list)
+			var names []string
+			for _, s := range servers {
+				names = append(names, s.Name)
+			}
+			if got := strings.Join(names, " "); got != tt.want || (err != nil) != (tt.want == "") {
+				t.Errorf("%q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// Only servers that give the same answers can be compared.
+func TestServersGiveTheSameAnswers(t *testing.T) {
+	all, err := peers.Parse(strings.Join(peers.Names(), ","))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath("gcc"); err != nil && s.Package == "" {
+				t.Skip("no gcc is installed")
+			}
+			program, err := launch.Build(t.Context(), t.TempDir(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, err := launch.Start(t.Context(), s, program, launch.AnyCPU)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Stop()
+			checkAnswers(t, server)
+		})
+	}
+}
+
+type exchange struct{ method, path, body, contentType, want string }
+
+func exchanges(s peers.Server) []exchange {
+	big := strings.Repeat("0123456789abcdef", 1<<12)
+	list := []exchange{{"GET", "/plaintext", "", "text/plain", endpoint.Text}}
+	if s.PlaintextOnly {
+		return list
+	}
+	list = append(list,
+		exchange{"GET", "/json", "", "application/json", endpoint.JSON},
+		exchange{"GET", "/user/4711", "", "text/plain", "4711"},
+		exchange{"POST", "/echo", "hello", "application/octet-stream", "hello"},
+		exchange{"POST", "/echo", big, "application/octet-stream", big},
+		exchange{"GET", "/gc", "", "", ""})
+	if s.Name != peers.Subject { // it has no router yet
+		list = append(list,
+			exchange{"GET", "/api/r00", "", "text/plain", "r00"},
+			exchange{"GET", "/api/r32/7", "", "text/plain", "7"},
+			exchange{"GET", "/api/r17/7/items/x", "", "text/plain", "x"})
+	}
+	return list
+}
+
+func checkAnswers(t *testing.T, server *launch.Server) {
+	for _, e := range exchanges(server.Server) {
+		got, err := server.Do(t.Context(), e.method, e.path, strings.NewReader(e.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Status != 200 || got.Body != e.want {
+			t.Errorf("%s %s: %d %.40q, want 200 %.40q", e.method, e.path, got.Status, got.Body, e.want)
+		}
+		mediaType, _, _ := strings.Cut(got.Header.Get("Content-Type"), ";")
+		if e.contentType != "" && mediaType != e.contentType {
+			t.Errorf("%s %s: Content-Type %q, want %q", e.method, e.path, mediaType, e.contentType)
+		}
+		if got.Header.Get("Server") == "" || e.want != "" && got.Header.Get("Content-Length") != strconv.Itoa(len(e.want)) {
+			t.Errorf("%s %s: no Server or wrong Content-Length in %v", e.method, e.path, got.Header)
+		}
+		date, err := http.ParseTime(got.Header.Get("Date"))
+		if age := time.Since(date); err != nil || age < -time.Second || age > 3*time.Second {
+			t.Errorf("%s %s: Date %q is %v old (%v)", e.method, e.path, got.Header.Get("Date"), age, err)
+		}
+	}
+	if server.PlaintextOnly {
+		return
+	}
+	if got, err := server.Get(t.Context(), "/goroutines"); err != nil || len(bytes.Trim([]byte(got.Body), "0123456789")) > 0 || got.Body == "" {
+		t.Errorf("/goroutines: %q, %v", got.Body, err)
+	}
+	if got, err := server.Get(t.Context(), "/none"); err != nil || got.Status != 404 {
+		t.Errorf("/none: %d, %v; want 404", got.Status, err)
+	}
+}

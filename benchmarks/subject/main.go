@@ -1,0 +1,107 @@
+// Command subject is Carillon as it is measured: an App that listens on
+// 127.0.0.1:$PORT with GOMAXPROCS loops. Its handlers run on the loops, but for
+// those below /offload/ and those that wait.
+package main
+
+import (
+	"encoding/json"
+	"log"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
+	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/static"
+)
+
+const endpoints = `GET  /plaintext, /json     also below /offload, on goroutines
+GET  /user/{id}            among 100 routes
+POST /echo
+GET  /static/NAME          the file NAME of $STATIC_DIR
+GET  /gc, /goroutines, /panic, /wait, /cancelled
+`
+
+// maxConnections is also what `ulimit -n` must be above.
+const maxConnections = 18000
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("subject: ")
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	addr, err := endpoint.Addr()
+	if err != nil {
+		return err
+	}
+	app := http.New()
+	app.Server.IdleTimeout = 5 * time.Minute
+	app.Server.MaxConnections = maxConnections
+	app.ShutdownTimeout = 5 * time.Second
+	addRoutes(app)
+	if dir := os.Getenv("STATIC_DIR"); dir != "" {
+		files, err := static.New(dir)
+		if err != nil {
+			return err
+		}
+		defer files.Close()
+		app.Mount("/static", files.Serve, http.Inline)
+	}
+	return app.Run(addr)
+}
+
+func addRoutes(app *http.App) {
+	app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, endpoints) }, http.Inline)
+	app.Get("/plaintext", plaintext, http.Inline)
+	app.Get("/json", message, http.Inline)
+	app.Get("/offload/plaintext", plaintext)
+	app.Get("/offload/json", message)
+	app.Post("/echo", echo, http.Inline)
+	for _, r := range endpoint.Routes() {
+		h := param(r.Param)
+		if r.Param == "" {
+			h = func(c *http.Ctx) error { return c.Text(200, r.Plain) }
+		}
+		app.Get(r.Path, h, http.Inline)
+	}
+	app.Get("/gc", func(c *http.Ctx) error {
+		debug.FreeOSMemory()
+		return c.NoContent(200)
+	}, http.Inline)
+	app.Get("/goroutines", func(c *http.Ctx) error { return c.Text(200, strconv.Itoa(runtime.NumGoroutine())) }, http.Inline)
+	app.Get("/panic", func(*http.Ctx) error { panic("asked for by GET /panic") })
+	var waits endpoint.Waits
+	app.Get("/wait", func(c *http.Ctx) error {
+		waits.Wait(c)
+		return c.NoContent(204)
+	})
+	app.Get("/cancelled", func(c *http.Ctx) error { return c.Text(200, waits.String()) })
+}
+
+func plaintext(c *http.Ctx) error { return c.Text(200, endpoint.Text) }
+
+func message(c *http.Ctx) error {
+	p, err := json.Marshal(endpoint.Message{Message: endpoint.Text})
+	if err != nil {
+		return err
+	}
+	return c.Blob(200, "application/json", p)
+}
+
+func echo(c *http.Ctx) error {
+	body, err := c.PeekBody()
+	if err != nil {
+		return err
+	}
+	return c.Blob(200, "application/octet-stream", body)
+}
+
+func param(name string) http.Handler {
+	return func(c *http.Ctx) error { return c.Blob(200, "text/plain; charset=utf-8", c.PeekParam(name)) }
+}

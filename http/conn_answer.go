@@ -1,0 +1,148 @@
+package http
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+// What a connection does behind a request: it hands it to its handler, takes it back, sends the answer, and goes on to the
+// next or ends. Loop goroutine only.
+
+// offload starts the handler on a goroutine.
+func (c *conn) offload(x *exchange) {
+	c.set(running)
+	x.lent = true
+	x.bind(new(Ctx), false)
+	c.worker.giveToHand(x)
+}
+
+// complete takes an exchange back from the goroutine that its handler ran on, or from whoever has answered for it.
+func (c *conn) complete(x *exchange) {
+	c.clear(running)
+	c.worker.takeHand(x)
+	if x.body.pipe != nil {
+		x.body.pipe.drop()
+	}
+	if c.has(lost | detached) {
+		c.release()
+		return
+	}
+	if c.answered(x) {
+		c.resume()
+	}
+}
+
+// answered sends the answer of x and says whether the connection goes on.
+func (c *conn) answered(x *exchange) bool {
+	last, upgrade := x.close || c.has(ending), x.upgrade
+	if x != c.worker.scratch || last || upgrade != nil {
+		_ = x.deliver(nil)
+	}
+	if x.hasFile {
+		c.set(sendingFile)
+	}
+	endless := x.torn && x.http10 && x.length < 0
+	switch unread := x.body.pipe != nil && !x.body.in.whole; {
+	case unread && c.has(peerDone):
+		last = true // the rest never comes
+	case unread && !last:
+		x.body.in.counted = 0
+		c.set(skipping)
+		c.startBodyClock()
+		return true
+	}
+	c.endExchange(x)
+	switch {
+	case endless:
+		c.reset()
+		return false
+	case last: // the server shuts down: no upgrade any more
+		c.finish()
+		return false
+	case upgrade != nil:
+		c.detach(upgrade)
+		return false
+	}
+	return true
+}
+
+// endExchange lets the next request have x.
+func (c *conn) endExchange(x *exchange) {
+	if x == c.x {
+		c.release()
+		return
+	}
+	x.end()
+}
+
+// release gives the connection's exchange back.
+func (c *conn) release() {
+	if c.x != nil {
+		c.worker.give(c.x)
+		c.x = nil
+	}
+}
+
+// refuse answers what cannot be a request, and closes: where the next one begins is unknown. The peer can read the answer,
+// because Shutdown drops what it still sends until it has closed as well.
+func (c *conn) refuse(err error) bool {
+	w := c.worker
+	x := w.scratch
+	x.head.reset()
+	x.begin(c, nil, nil)
+	x.setRoute(&unrouted)
+	return c.refuseRequest(x, err)
+}
+
+// refuseRequest does the same for a request that is known but whose body is not wanted, or not sound.
+func (c *conn) refuseRequest(x *exchange, err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = errRequestLine
+	}
+	w := c.worker
+	w.reportRefusal(c.tcp, e)
+	x.body.set(nil)
+	x.close = true
+	w.withCtx(x, func(ctx *Ctx) { w.server.writeError(ctx, e) })
+	x.close = true
+	return c.answered(x)
+}
+
+// finish closes the connection behind the answers that it has been given.
+func (c *conn) finish() {
+	c.set(finished)
+	if !c.has(running) {
+		c.release()
+	}
+	c.rest() // the linger time rules from here on, but that a client may be too slow
+	c.tcp.Shutdown()
+}
+
+// reset ends a connection whose last answer is a part of one, and whose end would be that of the answer: no client takes a
+// reset for that.
+func (c *conn) reset() {
+	_ = unix.SetsockoptLinger(c.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	c.cut()
+}
+
+// detach gives the connection to another protocol.
+func (c *conn) detach(to func(*reactor.TcpConnection)) {
+	c.set(detached)
+	c.worker.forgetSlow(c)
+	c.tcp.SetDeadline(0)
+	if c.has(stopped) {
+		c.clear(stopped)
+		c.tcp.StartRead()
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c.worker.server.logger().Error("http: panic in an upgrade", "panic", v)
+			c.tcp.ForceClose()
+		}
+	}()
+	to(c.tcp)
+}

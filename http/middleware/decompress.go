@@ -1,0 +1,80 @@
+package middleware
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/carillon-go/carillon/http"
+)
+
+// Decompress decodes the body of a request that has a Content-Encoding of gzip, zstd or br, so that the handler reads it plain by
+// any of Ctx's methods. max is how many bytes it may inflate to, which is checked while it does: reading more ends with an
+// *http.Error of 413, as does a body that needs a window above 8 MiB to decode (RFC 9659). What Ctx.Body returns is bounded by the
+// route's MaxBody as well. A body that is not what its coding says ends reading with an *http.Error of 400.
+//
+// Any other coding, and more than one, is answered by 415 with an Accept-Encoding that says what is understood (RFC 9110 section
+// 15.5.16). A request without a body passes.
+//
+// The header lines of the request stay as they came: Content-Encoding is still there, and Ctx.ContentLength is that of what was
+// sent. A handler that passes the request on has to know that.
+//
+// Decompress belongs inside of all that refuses requests, such as BodyLimit, authentication and RateLimit, and around what reads
+// the body. Of several around one another the outermost decodes, and the lowest max counts. There is no default; it panics when
+// max is not above zero.
+func Decompress(max int64) http.Middleware {
+	if max <= 0 {
+		panic(fmt.Sprintf("middleware: Decompress(%d): want a limit above zero", max))
+	}
+	return func(next http.Handler) http.Handler {
+		return func(c *http.Ctx) error {
+			if c.ContentLength() == 0 || c.PeekHeader("Content-Encoding") == nil {
+				return next(c)
+			}
+			if body, ok := http.Get[*inflater](c, inflaterKey{}); ok {
+				body.limit(max)
+				return next(c)
+			}
+			coding, err := contentCoding(c)
+			if err != nil {
+				return err
+			}
+			if coding != identity {
+				body := newInflater(coding, c.BodyReader(), max)
+				c.Set(inflaterKey{}, body)
+				c.ReplaceBody(body)
+				c.After(func(*http.Ctx) { body.release() })
+			}
+			return next(c)
+		}
+	}
+}
+
+type inflaterKey struct{}
+
+// contentCoding returns the only coding of the request's body, or an *http.Error.
+func contentCoding(c *http.Ctx) (coding, error) {
+	found := identity
+	count := 0
+	for name, value := range c.Headers() {
+		if !strings.EqualFold(name, "Content-Encoding") {
+			continue
+		}
+		for element := range strings.SplitSeq(value, ",") {
+			element = strings.Trim(element, " \t")
+			if element == "" {
+				continue // RFC 9110 section 5.6.1.2
+			}
+			known := false
+			found, known = codingOf(element)
+			if count++; !known || found == anyCoding || count > 1 {
+				return identity, errContentCoding
+			}
+		}
+	}
+	return found, nil
+}
+
+var errContentCoding = &http.Error{
+	Code: 415, Detail: "a content coding that is not understood here",
+	Header: map[string]string{"Accept-Encoding": "gzip, zstd, br"},
+}

@@ -1,0 +1,128 @@
+package middleware
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/carillon-go/carillon/http"
+)
+
+// ETagOptions are the options of ETag.
+type ETagOptions struct {
+	// MaxSize is the size of the largest body, in bytes, that gets a tag. Default 1 MiB.
+	MaxSize int
+}
+
+// ETag gives answers a strong entity tag of their body, so that a client that has the same already is told so by 304 without
+// a body (RFC 9110 sections 8.8.3 and 13.1.2). The handler's work is not saved, only the sending. The tag is the same in every
+// process: 128 bits of SHA-256, which is faster than FNV-1a on a machine with instructions for it, and leaves nobody to make
+// two bodies with one tag.
+//
+// Tagged are whole answers (Text, Blob, JSON) with status 200 to GET and HEAD that have no ETag yet and are not marked no-store.
+// Streams and files pass.
+//
+// Inside of Compress (Compress first, the recommended order) the tag is that of the plain body; Compress makes it weak where it
+// compresses, and a 304 costs no compression. Around Compress it sees the compressed body: each coding has a strong tag of its
+// own.
+func ETag(opts ...ETagOptions) http.Middleware {
+	o := only("ETag", opts)
+	if o.MaxSize < 0 {
+		panic(fmt.Sprintf("middleware: ETag: MaxSize %d", o.MaxSize))
+	}
+	if o.MaxSize == 0 {
+		o.MaxSize = 1 << 20
+	}
+	f := &etagFilter{o.MaxSize}
+	return func(next http.Handler) http.Handler {
+		return func(c *http.Ctx) error {
+			if isRead(c.Method()) {
+				c.AddFilter(f)
+			}
+			return next(c)
+		}
+	}
+}
+
+// isRead says whether a method's answer can be one that a client has already.
+func isRead(method string) bool { return method == "GET" || method == "HEAD" }
+
+type etagFilter struct{ max int }
+
+// Whole implements http.Filter.
+func (f *etagFilter) Whole(c *http.Ctx, body []byte) ([]byte, error) {
+	if c.StatusCode() != 200 || len(body) > f.max || c.ResponseHeader("ETag") != "" || hasDirective(c, "no-store") {
+		return body, nil
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	if err := c.SetHeader("ETag", tag); err != nil {
+		return nil, err
+	}
+	if !noneMatch(c, tag) {
+		return body, nil
+	}
+	c.SetStatus(304)
+	// RFC 9110 section 15.4.5: what describes the body stays away, but for what a cache has to know.
+	c.DelHeader("Content-Type")
+	c.DelHeader("Content-Encoding")
+	return nil, nil
+}
+
+// Stream implements http.Filter.
+func (f *etagFilter) Stream(*http.Ctx, io.Writer) http.FilterWriter { return nil }
+
+// noneMatch says whether If-None-Match names tag, which is strong: by the weak comparison, RFC 9110 section 13.1.2.
+func noneMatch(c *http.Ctx, tag string) bool {
+	if c.PeekHeader("If-None-Match") == nil {
+		return false
+	}
+	for name, list := range c.Headers() {
+		if strings.EqualFold(name, "If-None-Match") && listsTag(list, tag) {
+			return true
+		}
+	}
+	return false
+}
+
+// listsTag looks for tag in a list of entity tags. A comma may stand within a tag, so that the quotes say where each ends.
+func listsTag(list, tag string) bool {
+	if strings.Trim(list, " \t") == "*" {
+		return true
+	}
+	for {
+		list = strings.TrimLeft(list, " \t,")
+		list = strings.TrimPrefix(list, "W/")
+		if list == "" || list[0] != '"' {
+			return false
+		}
+		end := strings.IndexByte(list[1:], '"') + 2
+		if end < 2 {
+			return false
+		}
+		if list[:end] == tag {
+			return true
+		}
+		list = list[end:]
+	}
+}
+
+// hasDirective says whether the Cache-Control of the answer has the directive, in small letters.
+func hasDirective(c *http.Ctx, directive string) bool {
+	if c.ResponseHeader("Cache-Control") == "" {
+		return false
+	}
+	for name, value := range c.ResponseHeaders() {
+		if !strings.EqualFold(name, "Cache-Control") {
+			continue
+		}
+		for element := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.Trim(element, " \t"), directive) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,55 @@
+package middleware
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/carillon-go/carillon/http"
+)
+
+// Values that options give for header lines are checked once, when the middleware is made. So a mistake shows at the
+// start of the program, and setting such a value can no longer fail.
+
+// mustBeFieldValue panics when v may not stand in a field value: RFC 9110 section 5.5.
+func mustBeFieldValue(what, v string) {
+	for i := range len(v) {
+		if b := v[i]; b < 0x20 && b != '\t' || b == 0x7f {
+			panic(fmt.Sprintf("middleware: %s: %q holds a control byte", what, v))
+		}
+	}
+}
+
+// mustBeToken panics when v is no token: RFC 9110 section 5.6.2.
+func mustBeToken(what, v string) {
+	if !isToken(v) {
+		panic(fmt.Sprintf("middleware: %s: %q is no token", what, v))
+	}
+}
+
+func isToken(v string) bool {
+	for i := range len(v) {
+		if b := v[i]; !isAlnum(b) && strings.IndexByte("!#$%&'*+-.^_`|~", b) < 0 {
+			return false
+		}
+	}
+	return v != ""
+}
+
+func isAlnum(b byte) bool {
+	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
+}
+
+// quotedString makes v a quoted-string: RFC 9110 section 5.6.4. v was checked by mustBeFieldValue.
+func quotedString(v string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+}
+
+// wholePath is the path of the request, percent-decoded once, also where a mount took the front of Ctx.Path off.
+func wholePath(c *http.Ctx) string {
+	path, err := url.PathUnescape(c.RawPath())
+	if err != nil {
+		return c.Path() // never: the server refuses such a target
+	}
+	return path
+}
