@@ -93,6 +93,7 @@ func TestStaleCtxOfOffloadedHandler(t *testing.T) {
 				use()
 			}()
 		}
+		<-kept.Done()
 		if !errors.Is(context.Cause(kept), ErrHandlerReturned) {
 			t.Error(context.Cause(kept))
 		}

@@ -58,6 +58,7 @@ func large(t *testing.T, ended chan error) *App {
 // A client that takes less than the least rate is cut, wherever the answer comes from; one that takes more is not, however
 // long that lasts.
 func TestLeastWriteRate(t *testing.T) {
+	t.Parallel()
 	const timeout = 100 * time.Millisecond
 	for _, path := range []string{"/stream", "/events"} {
 		ended := make(chan error, 1)

@@ -92,7 +92,7 @@ func TestMultipartParts(t *testing.T) {
 			{"endless parts", strings.Repeat(field, 5) + lastBoundary, 413, errParts.Detail},
 			{"large header", partOf(`form-data; name="a"`, "", "X-Pad: "+strings.Repeat("p", 300)) + lastBoundary, 413, errPartHeader.Detail},
 			{"endless header", partOf(`form-data; name="a"`, "", "X-Pad: "+strings.Repeat("p", 100000)) + lastBoundary, 413, errPartHeader.Detail},
-			{"endless header lines", partOf(`form-data; name="a"`, "", strings.Repeat("P: q\r\n", 50000)+"Q: r") + lastBoundary, 413, errPartHeader.Detail},
+			{"endless header lines", partOf(`form-data; name="a"`, "", strings.Repeat("P: q\r\n", 30000)+"Q: r") + lastBoundary, 413, errPartHeader.Detail},
 			{"endless header behind a part", field + partOf(`form-data; name="a"`, "", "X-Pad: "+strings.Repeat("p", 100000)) + lastBoundary, 413, errPartHeader.Detail},
 		} {
 			for _, target := range []string{"/", "/stream", "/inline"} {

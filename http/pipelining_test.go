@@ -189,12 +189,12 @@ func sendCut(c *net.TCPConn, s string, way int) error {
 // next to nothing, and goes on where it stopped once the client reads.
 func TestPipelinedFloodOfOffloadedRequests(t *testing.T) {
 	var handled atomic.Int64
-	page := strings.Repeat("p", 200)
+	page := strings.Repeat("p", 600)
 	app := New()
 	app.Server.Loops = 1
 	app.Get("/flood", func(c *Ctx) error { handled.Add(1); return c.Text(200, page) })
 	addr := serveApp(t, app)
-	const request = "GET /flood HTTP/1.1\r\nHost: h\r\n\r\n"
+	request := "GET /flood HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 160) + "\r\n\r\n"
 	count := int(underRaceLess(9<<20)) / len(request)
 	c := dial(t, addr)
 	if err := c.SetDeadline(time.Now().Add(3 * patience)); err != nil {
@@ -220,7 +220,7 @@ func TestPipelinedFloodOfOffloadedRequests(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	r := bufio.NewReaderSize(c, 64<<10)
-	some, err := r.Peek(1 << 9)
+	some, err := r.Peek(1 << 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ func TestSlowHTTPTest(t *testing.T) {
 	if err != nil {
 		t.Skip("no slowhttptest here:", err)
 	}
+	t.Parallel()
 	app := quiet(New())
 	page := strings.Repeat("a page that is read slowly ", 1<<15)
 	app.Any("/{rest...}", func(c *Ctx) error { return c.Text(200, page) })
