@@ -59,7 +59,8 @@ func (a *App) mustBeOpen(what string) {
 func (a *App) prepare() {
 	a.once.Do(func() {
 		a.started = true
-		a.fallback = &Route{router: &a.Router, handler: a.serveUnmatched, inline: len(a.around) == 0, mount: -1}
+		// It streams, so that nobody is asked, or waited, for a body that is not wanted; without a body it is inline.
+		a.fallback = &Route{router: &a.Router, handler: a.serveUnmatched, inline: len(a.around) == 0, stream: true, mount: -1}
 		a.fallback.finish(&a.Server)
 		for _, r := range a.routes {
 			r.finish(&a.Server)

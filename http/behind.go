@@ -77,6 +77,8 @@ func (o *origin) serve(w nethttp.ResponseWriter, r *nethttp.Request, next Handle
 	if _, ours := r.Body.(*netBody); o.whole && (ours || r.Body == nethttp.NoBody) {
 		y.body.set(o.body)
 		y.importTrailers(o.trailer)
+	} else if r.Body == nil {
+		y.body.set(nil)
 	} else {
 		y.body.reader = importedBody{r.Body, y, r}
 	}

@@ -50,13 +50,17 @@ func (b *requestBody) stays(x *exchange) bool {
 //
 // Its Read waits for the client, which is asked by 100 Continue if it waits for that (RFC 9110 section 10.1.1); a handler
 // that does not read, spares the client sending. Errors of the reader: an *Error of 400 or 413 when the body turns out to be
-// malformed or too large, of 408 when it comes too slowly, one that wraps ErrClientGone; a handler may return each of them. ErrHandlerReturned
-// when it is used too late.
+// malformed or too large, of 408 when it comes too slowly, one that wraps ErrClientGone; a handler may return each of them.
+// ErrHandlerReturned when it is used too late, and reactor.ErrOnLoop where a loop would have to wait.
 func (c *Ctx) BodyReader() io.Reader {
 	x := c.live()
 	if x.body.reader == nil {
 		switch {
 		case x.body.whole:
+			if x.onLoop { // then data may lie in the connection's buffer, and the reader may be kept for an Async answer
+				x.body.kept = append(x.body.kept[:0], x.body.data...)
+				x.body.data = x.body.kept
+			}
 			x.body.reader = bytes.NewReader(x.body.data)
 		default:
 			x.body.reader = x.body.pipe

@@ -1,6 +1,10 @@
 package http
 
-import "github.com/carillon-go/carillon/reactor"
+import (
+	nethttp "net/http"
+
+	"github.com/carillon-go/carillon/reactor"
+)
 
 // carrier takes an answer to the client in place of a connection of ours: net/http does, when an App is its handler, and a
 // middleware of net/http does for what stands behind it. Its methods are called by the goroutine that runs the handler.
@@ -19,6 +23,8 @@ type carrier interface {
 	finish(trailer []byte) error
 	// interim sends an answer of 1xx with these header lines.
 	interim(code int, lines []byte) error
+	// control reaches what only net/http itself can do with the connection: Hijack and the deadlines.
+	control() *nethttp.ResponseController
 	remoteAddr() reactor.InetAddress
 	localAddr() reactor.InetAddress
 }

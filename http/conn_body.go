@@ -17,7 +17,7 @@ func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
 		if x.head.chunked {
 			left = -1
 		}
-		x.body.pipe = newPipe(left, func() { _ = c.worker.loop.QueueInLoop(func() { c.resumeBody(x) }) })
+		x.body.pipe = newPipe(c.worker.loop, left, func() { _ = c.worker.loop.QueueInLoop(func() { c.resumeBody(x) }) })
 		if asks {
 			x.body.pipe.first = func(late bool) { c.askForBody(x, late) }
 		}

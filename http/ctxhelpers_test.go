@@ -50,5 +50,6 @@ func (nowhere) flush() error                            { return nil }
 func (nowhere) file(f reactor.File, off, n int64) error { return f.Close() }
 func (nowhere) finish(trailer []byte) error             { return nil }
 func (nowhere) interim(code int, lines []byte) error    { return nil }
+func (nowhere) control() *nethttp.ResponseController    { return nil }
 func (nowhere) remoteAddr() (none reactor.InetAddress)  { return none }
 func (nowhere) localAddr() (none reactor.InetAddress)   { return none }

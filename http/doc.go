@@ -59,8 +59,8 @@
 //
 // A request's body is there when its handler starts, within Limits.MaxBody or the route's MaxBody. On a route with StreamBody
 // the handler starts with the head, and BodyReader brings the body as it arrives; the client is slowed down when the handler
-// is behind. A client that waits for 100 Continue is asked for its body when the handler reads it, and not otherwise. What a
-// handler leaves unread is skipped, up to 256 KiB; beyond that the connection closes.
+// is behind. A client that waits for 100 Continue is asked for its body when the handler reads it, and not otherwise; but for
+// an Inline handler, which could not wait then, it is asked before. What a handler leaves unread is skipped, up to 256 KiB; beyond that the connection closes.
 //
 // Text, Blob, JSON and their like answer in one piece. Stream and SSE answer piece by piece, with trailers if need be; they
 // wait when the client is behind, and fail when it has left. SendFile, and a file that a Stream reads from, leave by

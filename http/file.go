@@ -216,8 +216,11 @@ func (c *Ctx) setFileHeaders(code int, part Range, size int64, name string) erro
 // static, where it is measured.
 const smallFile = 8 << 10
 
+// wantsBody says whether a body has to be read: HEAD needs none, but for filters, which give it the lines of GET.
+func (x *exchange) wantsBody() bool { return !x.isHead || len(x.filters) > 0 }
+
 func (c *Ctx) sendOSFile(code int, f *os.File, part Range) error {
-	if part.Length <= smallFile && !c.x.isHead {
+	if part.Length <= smallFile && c.x.wantsBody() {
 		b := bytebufferpool.Get()
 		defer bytebufferpool.Put(b)
 		b.B = append(b.B[:0], make([]byte, part.Length)...)
@@ -232,7 +235,7 @@ func (c *Ctx) sendOSFile(code int, f *os.File, part Range) error {
 // sendReader answers with a part of what is not a file of the system.
 func (c *Ctx) sendReader(code int, r io.Reader, part Range) error {
 	x := c.x
-	if part.Off > 0 && !x.isHead {
+	if part.Off > 0 && x.wantsBody() {
 		var err error
 		if s, ok := r.(io.Seeker); ok {
 			_, err = s.Seek(part.Off, io.SeekStart)
@@ -243,7 +246,7 @@ func (c *Ctx) sendReader(code int, r io.Reader, part Range) error {
 			return fmt.Errorf("http: read a file from %d: %w", part.Off, err)
 		}
 	}
-	if (part.Length <= smallFile || x.onLoop) && !x.isHead { // a loop cannot wait for a client that is behind
+	if (part.Length <= smallFile || x.onLoop) && x.wantsBody() { // a loop cannot wait for a client that is behind
 		b := bytebufferpool.Get()
 		defer bytebufferpool.Put(b)
 		n, err := b.ReadFrom(io.LimitReader(r, part.Length))

@@ -12,7 +12,7 @@ import (
 )
 
 // hijacked is a connection that a handler of net/http has taken over: a net.Conn whose methods block their goroutine, on a
-// connection of the loop. Any goroutine may call them.
+// connection of the loop. Any goroutine may call them; on the loop they return reactor.ErrOnLoop where they would block.
 type hijacked struct {
 	tcp           *reactor.TcpConnection
 	in            *pipe
@@ -31,7 +31,7 @@ func (c *conn) hijack(x *exchange) (net.Conn, error) {
 	h := &hijacked{tcp: c.tcp}
 	h.room.wake.L = &h.room.mu
 	loop := c.worker.loop
-	h.in = newPipe(-1, func() { _ = loop.QueueInLoop(h.resumeInLoop) })
+	h.in = newPipe(loop, -1, func() { _ = loop.QueueInLoop(h.resumeInLoop) })
 	done := make(chan error, 1)
 	if err := loop.QueueInLoop(func() { done <- c.hijackInLoop(h) }); err != nil {
 		return nil, err
@@ -148,6 +148,9 @@ func (h *hijacked) awaitRoom() error {
 	h.room.mu.Lock()
 	defer h.room.mu.Unlock()
 	for !h.room.gone && !h.room.expired && h.tcp.OutputBytes() > roomMark {
+		if h.tcp.Loop().IsInLoopThread() {
+			return reactor.ErrOnLoop
+		}
 		h.room.wake.Wait()
 	}
 	switch {

@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +64,7 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		}
 	}
 	_ = x.deliver(nil)
-	if x.refused == nil && x.route.stream && r.Body != nil {
+	if x.refused == nil && x.route.stream && r.Body != nil && !x.hijacked {
 		skipImported(w, r.Body)
 	}
 }
@@ -77,9 +78,14 @@ func skipImported(w nethttp.ResponseWriter, body io.Reader) {
 	}
 }
 
-// Test has the App answer r in this goroutine, without a socket, and returns what it answered; its Body need not be closed.
+// Test has the App answer r in this goroutine, without a socket, and returns what it answered; its Body need not be closed. A
+// request without a host, as http.NewRequest makes of a mere path, is for "example.com", as with httptest.NewRequest.
 // Errors: ErrTorn when the answer was cut short, as by a handler that failed in the middle of a stream.
 func (a *App) Test(r *nethttp.Request) (res *nethttp.Response, err error) {
+	if r.Host == "" && r.URL.Host == "" {
+		r = r.WithContext(r.Context()) // a copy
+		r.Host = "example.com"
+	}
 	rec := &recorder{header: make(nethttp.Header)}
 	defer func() {
 		switch v := recover(); v {
@@ -100,57 +106,64 @@ var ErrTorn = errors.New("http: the answer was cut short")
 // importRequest makes x the exchange of a request of net/http: it is written down as it would come over a wire and parsed
 // by our own rules, so that nothing is accepted here that would not be there.
 func (x *exchange) importRequest(via *netCarrier, r *nethttp.Request) error {
-	var b bytes.Buffer
-	target := r.RequestURI
-	if target == "" || r.URL.RequestURI() != target {
-		target = r.URL.RequestURI() // made or changed by hand
+	b, err := requestHead(r)
+	n := 0
+	if err == nil {
+		lim := Limits{MaxURI: largestHead, MaxHeader: largestHead, MaxFields: 1<<16 - 1}
+		var p progress
+		n, err = p.parse(b, &lim, &x.head)
 	}
-	fmt.Fprintf(&b, "%s %s HTTP/%d.%d\r\n", orGET(r.Method), target, 1, min(r.ProtoMinor, 1))
-	if r.ProtoMajor != 1 {
-		b.Reset()
-		fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", orGET(r.Method), target)
-	}
-	if host := r.Host; host != "" {
-		fmt.Fprintf(&b, "Host: %s\r\n", host)
-	} else if r.URL.Host != "" {
-		fmt.Fprintf(&b, "Host: %s\r\n", r.URL.Host)
-	}
-	for name, values := range r.Header {
-		if isServersOwn(name) || name == "Host" {
-			continue
-		}
-		for _, value := range values {
-			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
-		}
-	}
-	switch {
-	case r.ContentLength > 0:
-		fmt.Fprintf(&b, "Content-Length: %d\r\n", r.ContentLength)
-	case r.ContentLength < 0 && r.Body != nil && r.Body != nethttp.NoBody && (r.ProtoMajor != 1 || r.ProtoMinor > 0):
-		b.WriteString("Transfer-Encoding: chunked\r\n")
-	}
-	b.WriteString("\r\n")
-	lim := Limits{MaxURI: largestHead, MaxHeader: largestHead, MaxFields: 1<<16 - 1}
-	var p progress
-	n, err := p.parse(b.Bytes(), &lim, &x.head)
-	if err == nil && n != b.Len() {
+	if err == nil && n != len(b) {
 		err = errHeaderLine
 	}
 	if err != nil {
 		x.head.reset()
 		x.begin(nil, via, nil)
 	} else {
-		x.begin(nil, via, b.Bytes())
+		x.begin(nil, via, b)
 	}
 	x.importHeader(via.w.Header())
 	return err
 }
 
-func orGET(method string) string {
-	if method == "" {
-		return "GET"
+// requestHead writes the head of r down. What holds a byte that no head can hold is refused, because it would be read as
+// something else: middleware sets header lines from what it has decoded.
+func requestHead(r *nethttp.Request) ([]byte, error) {
+	target := r.RequestURI
+	if target == "" || r.URL.RequestURI() != target {
+		target = r.URL.RequestURI() // made or changed by hand
 	}
-	return method
+	host := cmp.Or(r.Host, r.URL.Host)
+	method := cmp.Or(r.Method, "GET")
+	if !isToken(method) || !isText(target) || !isText(host) {
+		return nil, errRequestLine
+	}
+	minor := 1
+	if r.ProtoMajor == 1 {
+		minor = min(r.ProtoMinor, 1)
+	}
+	b := fmt.Appendf(nil, "%s %s HTTP/1.%d\r\n", method, target, minor)
+	if host != "" {
+		b = appendLine(b, "Host", host)
+	}
+	for name, values := range r.Header {
+		if isServersOwn(name) || name == "Host" {
+			continue
+		}
+		for _, value := range values {
+			if !isToken(name) || !isText(value) {
+				return nil, errHeaderLine
+			}
+			b = appendLine(b, name, value)
+		}
+	}
+	switch {
+	case r.ContentLength > 0:
+		b = appendLine(b, "Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	case r.ContentLength < 0 && r.Body != nil && r.Body != nethttp.NoBody && minor > 0:
+		b = appendLine(b, "Transfer-Encoding", "chunked")
+	}
+	return append(b, "\r\n"...), nil
 }
 
 // importBody gives x the body of r: read as a whole, unless the route streams it or the client waits to be asked for it.
@@ -262,6 +275,8 @@ func (n *netCarrier) start(x *exchange) error {
 	}
 	if x.length >= 0 && !bodyless(x.status) {
 		h.Set("Content-Length", strconv.FormatInt(x.length, 10))
+	} else {
+		h.Del("Content-Length") // of somebody in front, whose body is not what is sent
 	}
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil // nobody is to guess it
@@ -285,9 +300,9 @@ func (n *netCarrier) failed(err error) error {
 	return err
 }
 
-func (n *netCarrier) flush() error {
-	return n.failed(nethttp.NewResponseController(n.w).Flush())
-}
+func (n *netCarrier) flush() error { return n.failed(n.control().Flush()) }
+
+func (n *netCarrier) control() *nethttp.ResponseController { return nethttp.NewResponseController(n.w) }
 
 func (n *netCarrier) file(f reactor.File, off, length int64) error {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)

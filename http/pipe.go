@@ -1,9 +1,12 @@
 package http
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sync"
+
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // pipe carries bytes from a loop to a goroutine: of a body that streams, or of a connection that was hijacked. It holds a
@@ -21,6 +24,7 @@ type pipe struct {
 	shut    error // why nothing is read any more, not even what is there
 	late    bool  // the answer has begun
 	resume  func()
+	loop    *reactor.EventLoop // that fills it, and so must not wait for it
 	// first is called before the first read waits, by whoever reads and under the lock, so that no answer begins meanwhile;
 	// late says that one has.
 	first func(late bool)
@@ -29,8 +33,8 @@ type pipe struct {
 // pipeSize is how many bytes a pipe holds.
 const pipeSize = 64 << 10
 
-func newPipe(left int64, resume func()) *pipe {
-	p := &pipe{left: left, resume: resume}
+func newPipe(loop *reactor.EventLoop, left int64, resume func()) *pipe {
+	p := &pipe{left: left, resume: resume, loop: loop}
 	p.wake.L = &p.mu
 	return p
 }
@@ -69,13 +73,17 @@ func (p *pipe) finish(err error) {
 	p.mu.Unlock()
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. On the loop it returns reactor.ErrOnLoop where it would wait.
 func (p *pipe) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
 	p.mu.Lock()
 	for p.off == len(p.buf) && p.err == nil && p.shut == nil && !p.expired {
+		if p.loop.IsInLoopThread() {
+			p.mu.Unlock()
+			return 0, fmt.Errorf("http: wait for the client: %w", reactor.ErrOnLoop)
+		}
 		if first := p.first; first != nil {
 			p.first = nil
 			first(p.late)

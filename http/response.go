@@ -34,6 +34,7 @@ type response struct {
 	filters   []Filter
 	filtering FilterWriter
 	upgrade   func(conn *reactor.TcpConnection)
+	hijacked  bool // a handler of net/http has the connection: nothing of ours goes there any more
 }
 
 type answerPhase uint8

@@ -2,7 +2,6 @@ package http
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"net"
 	nethttp "net/http"
@@ -315,19 +314,32 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, nethttp.ErrHijacked
 	case x.phase != unanswered || w.wrote:
 		return nil, nil, ErrWritten
-	case x.conn == nil:
-		return nil, nil, errors.ErrUnsupported
+	}
+	conn, rw, err := x.hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.hijacked, x.hijacked, x.phase = true, true, answered
+	return conn, rw, nil
+}
+
+// hijack takes the connection from whatever it is that carries x.
+func (x *exchange) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if x.via != nil {
+		return x.via.control().Hijack()
 	}
 	conn, err := x.conn.hijack(x)
 	if err != nil {
 		return nil, nil, err
 	}
-	w.hijacked = true
 	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
 }
 
 // SetReadDeadline is what http.ResponseController calls: reads of the body fail behind t; the zero time is none.
 func (w *responseWriter) SetReadDeadline(t time.Time) error {
+	if via := w.x.via; via != nil {
+		return via.control().SetReadDeadline(t)
+	}
 	p := w.x.body.pipe
 	if p == nil {
 		return nil // it is there already
@@ -338,6 +350,9 @@ func (w *responseWriter) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline likewise: writes that wait for the client fail behind t.
 func (w *responseWriter) SetWriteDeadline(t time.Time) error {
+	if via := w.x.via; via != nil {
+		return via.control().SetWriteDeadline(t)
+	}
 	r := &w.x.room
 	r.mu.Lock()
 	turn := r.turn

@@ -33,7 +33,8 @@ var unrouted = Route{chain: func(*Ctx) error { return nil }, inline: true}
 type RouteOption func(r *Route)
 
 // Inline has the route's handler, and the middleware around it, run on the connection's loop instead of on a goroutine: for
-// handlers that never block. It saves handing the request over and back.
+// handlers that never block. It saves handing the request over and back. The body is there when the handler starts, so a
+// client that waits for 100 Continue is asked for it in any case.
 func Inline(r *Route) { r.inline = true }
 
 // StreamBody starts the route's handler when the head has come: it reads the body as it arrives, by Ctx.BodyReader, and the

@@ -2,15 +2,19 @@ package middleware_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	nethttp "net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -372,4 +376,31 @@ func BenchmarkCompress(b *testing.B) {
 			})
 		}
 	}
+}
+
+// HEAD has the lines of GET also where the answer is a file that is small enough to be compressed.
+func TestCompressHeadOfSmallFile(t *testing.T) {
+	dir := fstest.MapFS{"a.txt": {Data: bytes.Repeat([]byte("text "), 1000), ModTime: time.Unix(1e9, 0)}}
+	path := filepath.Join(t.TempDir(), "a.txt")
+	if err := os.WriteFile(path, dir["a.txt"].Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bothWays(t, func(app *http.App) {
+		app.Use(middleware.Compress())
+		app.Get("/file", func(c *http.Ctx) error { return c.File(path) })
+		app.Get("/fs", func(c *http.Ctx) error { return c.FileFS(dir, "a.txt") })
+	}, func(t *testing.T, url string) {
+		for _, target := range []string{"/file", "/fs"} {
+			get, _ := ask(t, request(t, "GET", url+target, "", "Accept-Encoding: gzip"))
+			head, _ := ask(t, request(t, "HEAD", url+target, "", "Accept-Encoding: gzip"))
+			if get.Header.Get("Content-Encoding") != "gzip" {
+				t.Fatalf("%s: not compressed: %v", target, get.Header)
+			}
+			for _, name := range []string{"Content-Encoding", "Content-Length", "ETag", "Accept-Ranges", "Vary"} {
+				if g, h := get.Header.Get(name), head.Header.Get(name); g != h {
+					t.Errorf("%s: %s: GET has %q, HEAD %q", target, name, g, h)
+				}
+			}
+		}
+	})
 }

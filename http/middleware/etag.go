@@ -61,7 +61,7 @@ func (f *etagFilter) Whole(c *http.Ctx, body []byte) ([]byte, error) {
 	if err := c.SetHeader("ETag", tag); err != nil {
 		return nil, err
 	}
-	if !noneMatch(c, tag) {
+	if c.EvaluatePreconditions(http.Validators{ETag: tag}) != http.NotModified {
 		return body, nil
 	}
 	c.SetStatus(304)
@@ -73,41 +73,6 @@ func (f *etagFilter) Whole(c *http.Ctx, body []byte) ([]byte, error) {
 
 // Stream implements http.Filter.
 func (f *etagFilter) Stream(*http.Ctx, io.Writer) http.FilterWriter { return nil }
-
-// noneMatch says whether If-None-Match names tag, which is strong: by the weak comparison, RFC 9110 section 13.1.2.
-func noneMatch(c *http.Ctx, tag string) bool {
-	if c.PeekHeader("If-None-Match") == nil {
-		return false
-	}
-	for name, list := range c.Headers() {
-		if strings.EqualFold(name, "If-None-Match") && listsTag(list, tag) {
-			return true
-		}
-	}
-	return false
-}
-
-// listsTag looks for tag in a list of entity tags. A comma may stand within a tag, so that the quotes say where each ends.
-func listsTag(list, tag string) bool {
-	if strings.Trim(list, " \t") == "*" {
-		return true
-	}
-	for {
-		list = strings.TrimLeft(list, " \t,")
-		list = strings.TrimPrefix(list, "W/")
-		if list == "" || list[0] != '"' {
-			return false
-		}
-		end := strings.IndexByte(list[1:], '"') + 2
-		if end < 2 {
-			return false
-		}
-		if list[:end] == tag {
-			return true
-		}
-		list = list[end:]
-	}
-}
 
 // hasDirective says whether the Cache-Control of the answer has the directive, in small letters.
 func hasDirective(c *http.Ctx, directive string) bool {

@@ -109,13 +109,6 @@ func answerHealth(c *http.Ctx, probes []*probe) error {
 	return nil
 }
 
-func logOf(c *http.Ctx) *slog.Logger {
-	if l := c.Server().Logger; l != nil {
-		return l
-	}
-	return slog.Default()
-}
-
 // healthReport is the body of the answer.
 type healthReport struct {
 	Status string         `json:"status"`

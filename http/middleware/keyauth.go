@@ -3,7 +3,6 @@ package middleware
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	nethttp "net/http"
 	"net/url"
 	"strings"
 
@@ -161,7 +160,9 @@ func (o *KeyAuthOptions) find(c *http.Ctx) (key string, found int, malformed boo
 		take(c.Header(o.Header))
 	}
 	if o.Cookie != "" {
-		take(cookieNamed(c.Header("Cookie"), o.Cookie))
+		if cookie, err := c.Cookie(o.Cookie); err == nil {
+			take(cookie.Value)
+		}
 	}
 	if o.Query != "" {
 		query, err := url.ParseQuery(c.RawQuery())
@@ -171,19 +172,6 @@ func (o *KeyAuthOptions) find(c *http.Ctx) (key string, found int, malformed boo
 		take(query.Get(o.Query))
 	}
 	return key, found, false
-}
-
-func cookieNamed(line, name string) string {
-	if line == "" {
-		return ""
-	}
-	// A foreign cookie that is malformed must not hide ours, so no ParseCookie, which refuses the line.
-	r := nethttp.Request{Header: nethttp.Header{"Cookie": {line}}}
-	cookie, err := r.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	return cookie.Value
 }
 
 // isBearerToken accepts b64token of RFC 6750 section 2.1.

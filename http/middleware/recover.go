@@ -47,10 +47,7 @@ func Recover(opts ...RecoverOptions) http.Middleware {
 
 func logPanic(logger *slog.Logger, c *http.Ctx, v any) {
 	if logger == nil {
-		logger = c.Server().Logger
-	}
-	if logger == nil {
-		logger = slog.Default()
+		logger = logOf(c)
 	}
 	attrs := []any{
 		slog.String("panic", fmt.Sprint(v)),
