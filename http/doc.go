@@ -108,12 +108,15 @@
 //	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go
 //	chunked.go    chunked bodies and trailers; inbound.go, the body of one request on its way in
 //	exchange.go   one request and its answer, which a loop may lend to a goroutine
-//	worker.go     what the connections of a loop share; runs handlers, there or by hands.go
+//	worker.go     what the connections of a loop share; runs handlers, there or by hands.go; slowreader.go
 //	ctx.go        Ctx: request.go and body.go are what came in, response.go and header.go what goes out
 //	context.go    the Ctx as a context.Context
-//	deliver.go    how an answer reaches the connection; stream.go, sse.go, async.go, answers that take their time
+//	deliver.go    how an answer reaches the connection; stream.go, sse.go, async.go, answers that take their time;
+//	              interim.go, those of 1xx before them
 //	pipe.go       bytes from a loop to a goroutine
 //	getters.go    typed values of a request; bind.go and form.go, multipart.go, upload.go: whole bodies; internal/bind
 //	render.go     JSON, XML, HTML; file.go, precondition.go and range.go: files
-//	wrap.go       handlers of net/http here: netrequest.go, responsewriter.go, behind.go, hijack.go; nethttp.go, an App there
+//	wrap.go       handlers of net/http here: netrequest.go, responsewriter.go, hijack.go; wrapmiddleware.go
+//	nethttp.go    an App as a handler there: importrequest.go, what comes in; carrier.go, netcarrier.go, what goes out
+//	apptest.go    App.Test
 package http
