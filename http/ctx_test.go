@@ -197,8 +197,8 @@ func TestRedirectTargets(t *testing.T) {
 	} {
 		if got := safeRedirect(target); got != (want != "") {
 			t.Errorf("%q: safe %v", target, got)
-		} else if got && escapeLocation(target) != want {
-			t.Errorf("%q: %q, want %q", target, escapeLocation(target), want)
+		} else if got && inLocation.PercentEncode(target) != want {
+			t.Errorf("%q: %q, want %q", target, inLocation.PercentEncode(target), want)
 		}
 	}
 	got := within(t, goodRequest, func(c *Ctx) error {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // ContentDisposition returns the value of a Content-Disposition that suggests filename, for c.SetHeader: RFC 6266. disposition
@@ -32,25 +34,13 @@ func ContentDisposition(disposition, filename string) string {
 	b.WriteByte('"')
 	if !exact {
 		b.WriteString("; filename*=UTF-8''")
-		appendExtValue(&b, name)
+		b.WriteString(attrChars.PercentEncode(name))
 	}
 	return b.String()
 }
 
-// appendExtValue writes the value-chars of RFC 8187 section 3.2.1.
-func appendExtValue(b *strings.Builder, s string) {
-	const upper = "0123456789ABCDEF"
-	for i := range len(s) {
-		c := s[i]
-		if class[c]&classToken != 0 && strings.IndexByte("*'%", c) < 0 { // attr-char
-			b.WriteByte(c)
-			continue
-		}
-		b.WriteByte('%')
-		b.WriteByte(upper[c>>4])
-		b.WriteByte(upper[c&15])
-	}
-}
+// attrChars are the attr-chars of RFC 8187 section 3.2.1.
+var attrChars = syntax.Where(func(c byte) bool { return syntax.Token[c] && strings.IndexByte("*'%", c) < 0 })
 
 // cleanName makes a name that no system takes for more than one name.
 func cleanName(s string) string {

@@ -105,7 +105,7 @@
 //	server.go     Server: listeners, loops, start and shutdown
 //	events.go     what the reactor calls, and the timeouts
 //	conn.go       the state of a connection, from bytes to answers: conn_body.go, conn_answer.go
-//	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go
+//	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go; internal/syntax
 //	chunked.go    chunked bodies and trailers; inbound.go, the body of one request on its way in
 //	exchange.go   one request and its answer, which a loop may lend to a goroutine
 //	worker.go     what the connections of a loop share; runs handlers, there or by hands.go; slowreader.go

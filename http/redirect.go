@@ -3,6 +3,8 @@ package http
 import (
 	"fmt"
 	"strings"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Redirect answers with a Location. target is a path, or an absolute URL of http or https; bytes that a URL cannot hold
@@ -18,7 +20,7 @@ func (c *Ctx) Redirect(code int, target string) error {
 	if !safeRedirect(target) {
 		return fmt.Errorf("%w: %q", ErrBadRedirect, target)
 	}
-	location := escapeLocation(target)
+	location := inLocation.PercentEncode(target)
 	if err := c.SetHeader("Location", location); err != nil {
 		return err
 	}
@@ -58,19 +60,5 @@ func safeRedirect(target string) bool {
 	return authority != "" && !strings.ContainsAny(authority, "@\\")
 }
 
-// escapeLocation percent-encodes what RFC 3986 does not allow in a URI reference and leaves what is encoded already.
-func escapeLocation(s string) string {
-	const upper = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
-			b.WriteByte('%')
-			b.WriteByte(upper[c>>4])
-			b.WriteByte(upper[c&15])
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
+// inLocation are the bytes that RFC 3986 allows in a URI reference, among them the percent sign of what is encoded already.
+var inLocation = syntax.Where(func(c byte) bool { return c > ' ' && c < 0x7f && strings.IndexByte("\"<>\\^`{|}", c) < 0 })

@@ -3,6 +3,8 @@ package http
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Classes of bytes, as bits of one table: the parser asks one load a byte.
@@ -19,9 +21,16 @@ var class = func() (t [256]uint8) {
 			t[s[i]] |= bit
 		}
 	}
-	const alnum = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	set(classToken, alnum+"!#$%&'*+-.^_`|~")
-	set(classHost, alnum+"-._~!$&'()*+,;=")
+	for c := range t {
+		c := byte(c)
+		if syntax.Token[c] {
+			t[c] |= classToken
+		}
+		if syntax.IsAlnum(c) {
+			t[c] |= classHost
+		}
+	}
+	set(classHost, "-._~!$&'()*+,;=")
 	set(classHex, "0123456789abcdefABCDEF")
 	// RFC 3986 allows less in a target than people send: raw UTF-8 in a path and "|" in a query come from curl and from
 	// browsers, and change nothing about where the target ends. What could change it, or hide a part of it from the
@@ -104,25 +113,9 @@ func sameName(b []byte, name string) bool {
 	return true
 }
 
-// isToken says whether s is a token of RFC 9110 section 5.6.2: not empty, tchar only.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if class[s[i]]&classToken == 0 {
-			return false
-		}
-	}
-	return s != ""
-}
+func isToken(s string) bool { return syntax.IsToken(s) }
 
-// isText says whether s may stand in a field value.
-func isText(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
+func isText(s string) bool { return syntax.IsText(s) }
 
 // trim cuts optional white space (RFC 9110 section 5.6.3) off both ends of b[off:end] and returns the new bounds.
 func trim(b []byte, off, end int) (int, int) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // coding is a content coding that we speak.
@@ -64,9 +65,9 @@ func (a *acceptEncoding) add(line string) {
 		name, param, weighted := strings.Cut(element, ";")
 		weight, ok := 1000, true
 		if weighted {
-			weight, ok = parseWeight(strings.Trim(param, " \t"))
+			weight, ok = parseWeight(syntax.TrimOWS(param))
 		}
-		if c, known := codingOf(strings.Trim(name, " \t")); known && ok && a[c] == unnamed {
+		if c, known := codingOf(syntax.TrimOWS(name)); known && ok && a[c] == unnamed {
 			a[c] = weight
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // CORSOptions say which foreign pages may read the answers, and which requests they may make.
@@ -197,7 +198,7 @@ func areLabels(s string) bool {
 			return false
 		}
 		for i := range len(label) {
-			if b := label[i]; !isAlnum(b) && b != '-' && b != '_' {
+			if b := label[i]; !syntax.IsAlnum(b) && b != '-' && b != '_' {
 				return false
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Decompress decodes the body of a request that has a Content-Encoding of gzip, zstd or br, so that the handler reads it plain by
@@ -60,7 +61,7 @@ func contentCoding(c *http.Ctx) (coding, error) {
 			continue
 		}
 		for element := range strings.SplitSeq(value, ",") {
-			element = strings.Trim(element, " \t")
+			element = syntax.TrimOWS(element)
 			if element == "" {
 				continue // RFC 9110 section 5.6.1.2
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // ETagOptions are the options of ETag.
@@ -84,7 +85,7 @@ func hasDirective(c *http.Ctx, directive string) bool {
 			continue
 		}
 		for element := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(strings.Trim(element, " \t"), directive) {
+			if strings.EqualFold(syntax.TrimOWS(element), directive) {
 				return true
 			}
 		}

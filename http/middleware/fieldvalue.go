@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Values that options give for header lines are checked once, when the middleware is made. So a mistake shows at the
@@ -13,31 +14,16 @@ import (
 
 // mustBeFieldValue panics when v may not stand in a field value: RFC 9110 section 5.5.
 func mustBeFieldValue(what, v string) {
-	for i := range len(v) {
-		if b := v[i]; b < 0x20 && b != '\t' || b == 0x7f {
-			panic(fmt.Sprintf("middleware: %s: %q holds a control byte", what, v))
-		}
+	if !syntax.IsText(v) {
+		panic(fmt.Sprintf("middleware: %s: %q holds a control byte", what, v))
 	}
 }
 
 // mustBeToken panics when v is no token: RFC 9110 section 5.6.2.
 func mustBeToken(what, v string) {
-	if !isToken(v) {
+	if !syntax.IsToken(v) {
 		panic(fmt.Sprintf("middleware: %s: %q is no token", what, v))
 	}
-}
-
-func isToken(v string) bool {
-	for i := range len(v) {
-		if b := v[i]; !isAlnum(b) && strings.IndexByte("!#$%&'*+-.^_`|~", b) < 0 {
-			return false
-		}
-	}
-	return v != ""
-}
-
-func isAlnum(b byte) bool {
-	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
 // quotedString makes v a quoted-string: RFC 9110 section 5.6.4. v was checked by mustBeFieldValue.

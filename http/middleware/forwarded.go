@@ -1,6 +1,10 @@
 package middleware
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
+)
 
 // The Forwarded header line, RFC 7239: a list of elements, each "for=192.0.2.43;proto=https" with values that may be
 // quoted-strings. It is read from the right, for only its right end was written by somebody who is trusted: a quote that a
@@ -14,10 +18,10 @@ func cutLastForwarded(line string) (rest, last string, more bool) {
 		case line[i] == '"' && !isEscaped(line, i):
 			quoted = !quoted
 		case line[i] == ',' && !quoted:
-			return line[:i], trimOWS(line[i+1:]), true
+			return line[:i], syntax.TrimOWS(line[i+1:]), true
 		}
 	}
-	return "", trimOWS(line), false
+	return "", syntax.TrimOWS(line), false
 }
 
 // isEscaped says whether an odd number of backslashes stands before s[i].
@@ -54,12 +58,12 @@ func readForwarded(element string) hop {
 // cutForwardedPair cuts "name=value" and the semicolon behind it off s; name, in small letters, is "" where nothing stands
 // before the semicolon.
 func cutForwardedPair(s string) (name, value, rest string, ok bool) {
-	s = trimOWS(s)
+	s = syntax.TrimOWS(s)
 	if s == "" || s[0] == ';' {
 		return "", "", strings.TrimPrefix(s, ";"), true
 	}
 	name, rest, ok = strings.Cut(s, "=")
-	if !ok || !isToken(name) {
+	if !ok || !syntax.IsToken(name) {
 		return "", "", "", false
 	}
 	if strings.HasPrefix(rest, `"`) {
@@ -69,10 +73,10 @@ func cutForwardedPair(s string) (name, value, rest string, ok bool) {
 		if end < 0 {
 			end = len(rest)
 		}
-		value, rest = trimOWS(rest[:end]), rest[end:]
+		value, rest = syntax.TrimOWS(rest[:end]), rest[end:]
 		// "[" and ":" of an address belong in quotes, but proxies are seen that leave these out.
 		ok = value != "" && strings.IndexFunc(value, func(r rune) bool {
-			return r > '~' || !isToken(string(r)) && !strings.ContainsRune("[]:", r)
+			return r > '~' || !syntax.IsToken(string(r)) && !strings.ContainsRune("[]:", r)
 		}) < 0
 	}
 	rest = strings.TrimLeft(rest, " \t")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // KeyAuthOptions say where a key is looked for and who knows it. Without Header, Cookie and Query it is the bearer token of
@@ -178,7 +179,7 @@ func (o *KeyAuthOptions) find(c *http.Ctx) (key string, found int, malformed boo
 func isBearerToken(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		if !isAlnum(s[i]) && strings.IndexByte("-._~+/", s[i]) < 0 {
+		if !syntax.IsAlnum(s[i]) && strings.IndexByte("-._~+/", s[i]) < 0 {
 			return false
 		}
 	}

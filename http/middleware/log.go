@@ -3,10 +3,10 @@ package middleware
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -155,37 +155,13 @@ func LogRefused(l *slog.Logger) func(remote reactor.InetAddress, e *http.Error) 
 	}
 }
 
-// visible percent-encodes every byte of s that is not visible ASCII.
-func visible(s string) string {
-	for i := 0; i < len(s); i++ {
-		if !isVisible(s[i]) {
-			return encodeInvisible(s, i)
-		}
-	}
-	return s
-}
+var (
+	visibleBytes = syntax.Where(func(c byte) bool { return c > ' ' && c < 0x7f })
+	wordBytes    = syntax.Where(func(c byte) bool { return c >= ' ' && c < 0x7f })
+)
 
-func isVisible(c byte) bool { return c > ' ' && c < 0x7f }
+// visible percent-encodes every byte of s that is not visible ASCII.
+func visible(s string) string { return visibleBytes.PercentEncode(s) }
 
 // visibleWords is visible, but for blanks.
-func visibleWords(s string) string {
-	words := strings.Split(s, " ")
-	for i := range words {
-		words[i] = visible(words[i])
-	}
-	return strings.Join(words, " ")
-}
-
-func encodeInvisible(s string, from int) string {
-	const digits = "0123456789ABCDEF"
-	b := make([]byte, from, len(s)+16)
-	copy(b, s)
-	for i := from; i < len(s); i++ {
-		if c := s[i]; isVisible(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', digits[c>>4], digits[c&15])
-		}
-	}
-	return string(b)
-}
+func visibleWords(s string) string { return wordBytes.PercentEncode(s) }

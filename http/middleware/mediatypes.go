@@ -3,6 +3,8 @@ package middleware
 import (
 	"fmt"
 	"strings"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // typeSet is a set of media types, as CompressOptions.Types says them.
@@ -39,7 +41,7 @@ func newTypeSet(patterns []string) typeSet {
 // has says whether the type of a Content-Type is in the set. An event stream is only where it is named.
 func (s *typeSet) has(contentType string) bool {
 	t, _, _ := strings.Cut(contentType, ";")
-	t = strings.ToLower(strings.Trim(t, " \t"))
+	t = strings.ToLower(syntax.TrimOWS(t))
 	if t == "" || s.exact[t] || t == "text/event-stream" {
 		return s.exact[t]
 	}

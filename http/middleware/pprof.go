@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Pprof registers the profiles of the running program on r, at the paths and with the parameters that "go tool pprof" and
@@ -184,7 +185,7 @@ func pprofHeader(c *http.Ctx, file string) error {
 	if file == "" {
 		return nil
 	}
-	if !isToken(file) {
+	if !syntax.IsToken(file) {
 		file = "profile"
 	}
 	return c.SetHeader("Content-Disposition", "attachment; filename="+quotedString(file))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // RealIPOptions say which proxies are believed, and what.
@@ -168,12 +169,10 @@ func (r *realIP) client(lines []string) (client hop) {
 func cutLastElement(line string) (rest, last string, more bool) {
 	i := strings.LastIndexByte(line, ',')
 	if i < 0 {
-		return "", trimOWS(line), false
+		return "", syntax.TrimOWS(line), false
 	}
-	return line[:i], trimOWS(line[i+1:]), true
+	return line[:i], syntax.TrimOWS(line[i+1:]), true
 }
-
-func trimOWS(s string) string { return strings.Trim(s, " \t") }
 
 func readXForwardedFor(element string) hop { return hop{addr: parseNode(element)} }
 
@@ -204,7 +203,7 @@ func parseNode(s string) netip.Addr {
 func isNodePort(s string) bool {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, ":"), "_")
 	for i := range len(s) {
-		if !isAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
+		if !syntax.IsAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
 			return false
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // A SyntaxError says why Parse refused a pattern.
@@ -83,7 +85,7 @@ func checkMethod(m string) (at int, reason string) {
 		return len(m), "a blank ends the method, but a path stands before this one; in a path write %20 for a blank"
 	}
 	for i := range len(m) {
-		if !isTchar(m[i]) {
+		if !syntax.Token[m[i]] {
 			return i, fmt.Sprintf("%q cannot stand in a method", m[i])
 		}
 	}
@@ -91,14 +93,6 @@ func checkMethod(m string) (at int, reason string) {
 		return 0, fmt.Sprintf("methods are case-sensitive; write %s", up)
 	}
 	return 0, ""
-}
-
-func isTchar(c byte) bool {
-	return isAlnum(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
-
-func isAlnum(c byte) bool {
-	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 }
 
 // noPath is the reason for a pattern without any slash from at on.
@@ -131,7 +125,7 @@ func checkHost(h string) (at int, reason string) {
 	for i := range len(h) {
 		c := h[i]
 		switch {
-		case isAlnum(c) || strings.IndexByte("-._~!$&'()+,;=", c) >= 0:
+		case syntax.IsAlnum(c) || strings.IndexByte("-._~!$&'()+,;=", c) >= 0:
 			continue
 		case c == '{':
 			return i, "a host has no wildcards; if this is the path, begin it with a slash"
