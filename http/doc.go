@@ -109,7 +109,7 @@
 //	chunked.go    chunked bodies and trailers; inbound.go, the body of one request on its way in
 //	exchange.go   one request and its answer, which a loop may lend to a goroutine
 //	worker.go     what the connections of a loop share; runs handlers, there or by hands.go; slowreader.go
-//	ctx.go        Ctx: request.go and body.go are what came in, response.go and header.go what goes out
+//	ctx.go        Ctx: request.go, list.go and body.go are what came in, response.go and header.go what goes out
 //	context.go    the Ctx as a context.Context
 //	deliver.go    how an answer reaches the connection; stream.go, sse.go, async.go, answers that take their time;
 //	              interim.go, those of 1xx before them

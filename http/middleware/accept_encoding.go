@@ -41,13 +41,8 @@ const unnamed = -1
 // ask for one may not understand it, so that nothing but identity is taken for named.
 func acceptedBy(c *http.Ctx) acceptEncoding {
 	a := newAcceptEncoding()
-	if c.PeekHeader("Accept-Encoding") == nil {
-		return a
-	}
-	for name, value := range c.Headers() {
-		if strings.EqualFold(name, "Accept-Encoding") {
-			a.add(value)
-		}
+	for element := range c.HeaderList("Accept-Encoding") {
+		a.add(element)
 	}
 	return a
 }
@@ -59,17 +54,15 @@ func newAcceptEncoding() (a acceptEncoding) {
 	return a
 }
 
-// add takes one line. An element that is malformed says nothing, and of two for the same coding the first counts.
-func (a *acceptEncoding) add(line string) {
-	for element := range strings.SplitSeq(line, ",") {
-		name, param, weighted := strings.Cut(element, ";")
-		weight, ok := 1000, true
-		if weighted {
-			weight, ok = parseWeight(syntax.TrimOWS(param))
-		}
-		if c, known := codingOf(syntax.TrimOWS(name)); known && ok && a[c] == unnamed {
-			a[c] = weight
-		}
+// add takes one element. One that is malformed says nothing, and of two for the same coding the first counts.
+func (a *acceptEncoding) add(element string) {
+	name, param, weighted := strings.Cut(element, ";")
+	weight, ok := 1000, true
+	if weighted {
+		weight, ok = parseWeight(syntax.TrimOWS(param))
+	}
+	if c, known := codingOf(syntax.TrimOWS(name)); known && ok && a[c] == unnamed {
+		a[c] = weight
 	}
 }
 

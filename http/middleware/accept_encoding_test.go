@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 var allCodings = []coding{brotliCoding, zstdCoding, gzipCoding}
@@ -11,7 +13,9 @@ var allCodings = []coding{brotliCoding, zstdCoding, gzipCoding}
 func accepting(lines ...string) acceptEncoding {
 	a := newAcceptEncoding()
 	for _, line := range lines {
-		a.add(line)
+		for element := range syntax.Elements(line) {
+			a.add(element)
+		}
 	}
 	return a
 }

@@ -2,10 +2,8 @@ package middleware
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/carillon-go/carillon/http"
-	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // Decompress decodes the body of a request that has a Content-Encoding of gzip, zstd or br, so that the handler reads it plain by
@@ -56,20 +54,11 @@ type inflaterKey struct{}
 func contentCoding(c *http.Ctx) (coding, error) {
 	found := identity
 	count := 0
-	for name, value := range c.Headers() {
-		if !strings.EqualFold(name, "Content-Encoding") {
-			continue
-		}
-		for element := range strings.SplitSeq(value, ",") {
-			element = syntax.TrimOWS(element)
-			if element == "" {
-				continue // RFC 9110 section 5.6.1.2
-			}
-			known := false
-			found, known = codingOf(element)
-			if count++; !known || found == anyCoding || count > 1 {
-				return identity, errContentCoding
-			}
+	for element := range c.HeaderList("Content-Encoding") {
+		known := false
+		found, known = codingOf(element)
+		if count++; !known || found == anyCoding || count > 1 {
+			return identity, errContentCoding
 		}
 	}
 	return found, nil

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
-	"github.com/carillon-go/carillon/http/internal/syntax"
 )
 
 // ETagOptions are the options of ETag.
@@ -75,19 +74,11 @@ func (f *etagFilter) Whole(c *http.Ctx, body []byte) ([]byte, error) {
 // Stream implements http.Filter.
 func (f *etagFilter) Stream(*http.Ctx, io.Writer) http.FilterWriter { return nil }
 
-// hasDirective says whether the Cache-Control of the answer has the directive, in small letters.
+// hasDirective says whether the Cache-Control of the answer has the directive, in whatever case.
 func hasDirective(c *http.Ctx, directive string) bool {
-	if c.ResponseHeader("Cache-Control") == "" {
-		return false
-	}
-	for name, value := range c.ResponseHeaders() {
-		if !strings.EqualFold(name, "Cache-Control") {
-			continue
-		}
-		for element := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(syntax.TrimOWS(element), directive) {
-				return true
-			}
+	for element := range c.ResponseHeaderList("Cache-Control") {
+		if strings.EqualFold(element, directive) {
+			return true
 		}
 	}
 	return false

@@ -3,6 +3,7 @@ package middleware
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
@@ -114,7 +115,7 @@ func (r *realIP) find(c *http.Ctx) {
 	}
 	var client hop
 	if c.PeekHeader(r.name) != nil {
-		client = r.client(linesOf(c, r.name))
+		client = r.client(slices.Collect(c.HeaderLines(r.name)))
 	}
 	if client.addr.IsValid() {
 		c.SetClientIP(client.addr)
@@ -122,21 +123,12 @@ func (r *realIP) find(c *http.Ctx) {
 	if r.Proto {
 		proto := client.proto
 		if !r.Forwarded {
-			proto = onlyValue(linesOf(c, "X-Forwarded-Proto"))
+			proto = onlyValue(slices.Collect(c.HeaderLines("X-Forwarded-Proto")))
 		}
 		if strings.EqualFold(proto, "https") {
 			c.Set(httpsKey{}, true)
 		}
 	}
-}
-
-func linesOf(c *http.Ctx, name string) (lines []string) {
-	for n, value := range c.Headers() {
-		if strings.EqualFold(n, name) {
-			lines = append(lines, value)
-		}
-	}
-	return lines
 }
 
 func onlyValue(lines []string) string {
