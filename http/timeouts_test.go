@@ -2,6 +2,9 @@ package http
 
 import (
 	"bufio"
+	"fmt"
+	"io"
+	nethttp "net/http"
 	"testing"
 	"time"
 
@@ -62,20 +65,57 @@ func TestSlowBody(t *testing.T) {
 	})
 }
 
-// Nothing is said to a connection that waits for a request: it is closed.
+// Nothing is said to a connection that waits for a request: it is closed. A busy one outlives the timeout.
 func TestIdleTimeout(t *testing.T) {
-	addr := serve(t, &Server{Handler: echo, IdleTimeout: 100 * time.Millisecond})
+	const timeout = 200 * time.Millisecond
+	addr := serve(t, &Server{Handler: echo, IdleTimeout: timeout})
 	closes(t, dial(t, addr))
+	steadily(t, timeout/2, func() (time.Duration, error) { return keepBusy(t, addr, 3*timeout) })
+}
+
+// keepBusy makes one request after the other for the time d, then none, and wants the connection closed then. pause is the
+// longest time from one answer to the next.
+func keepBusy(t *testing.T, addr string, d time.Duration) (pause time.Duration, err error) {
 	c := dial(t, addr)
+	defer c.Close()
 	r := bufio.NewReader(c)
 	start := time.Now()
-	for time.Since(start) < 300*time.Millisecond { // a busy connection outlives the timeout
-		send(t, c, goodRequest)
-		if _, body := answer(t, r, "GET"); body != "GET /good " {
-			t.Fatal(body)
+	for last := start; last.Sub(start) < d; {
+		var body []byte
+		_, err := io.WriteString(c, goodRequest)
+		if err == nil {
+			var res *nethttp.Response
+			if res, err = nethttp.ReadResponse(r, nil); err == nil {
+				body, err = io.ReadAll(res.Body)
+			}
+		}
+		now := time.Now()
+		pause, last = max(pause, now.Sub(last)), now
+		if err != nil {
+			return pause, err
+		}
+		if string(body) != "GET /good " {
+			t.Fatalf("%q", body)
 		}
 	}
 	closes(t, r)
+	return pause, nil
+}
+
+// steadily wants a try to succeed. One that fails proves nothing when the machine has held this process up for as long as
+// most between two of its steps, as it then was not busy but gone: it is made once more.
+func steadily(t *testing.T, most time.Duration, try func() (pause time.Duration, err error)) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		pause, err := try()
+		if err == nil {
+			return
+		}
+		if pause < most || time.Now().After(deadline) {
+			t.Fatalf("cut off; the longest pause was %v: %v", pause, err)
+		}
+		t.Logf("once more: held up for %v", pause)
+	}
 }
 
 // bigAnswers serves answers of 8 MiB, of which the kernel holds little: what it holds does not count as taken.
@@ -101,22 +141,12 @@ func TestStuckReader(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	const timeout = time.Second
 	_, addr := bigAnswers(t, timeout)
-	for attempt := 1; ; attempt++ {
-		taken, pause, err := readSlowly(t, addr, 2*timeout)
-		if err == nil {
-			return
-		}
-		// Where the machine has held this process up for as long, the client was not slow but gone: that proves nothing.
-		if pause < timeout/2 || attempt == 5 {
-			t.Fatalf("cut off after %d bytes; its longest pause was %v: %v", taken, pause, err)
-		}
-		t.Logf("once more: the client paused for %v", pause)
-	}
+	steadily(t, timeout/2, func() (time.Duration, error) { return readSlowly(t, addr, 2*timeout) })
 }
 
 // readSlowly requests two answers and reads 16 KiB of them every 5 ms for the time d, which is less than they hold. pause
 // is the longest time from one read to the next.
-func readSlowly(t *testing.T, addr string, d time.Duration) (taken int, pause time.Duration, err error) {
+func readSlowly(t *testing.T, addr string, d time.Duration) (pause time.Duration, err error) {
 	c := dial(t, addr)
 	defer c.Close()
 	if err := c.SetReadBuffer(64 << 10); err != nil {
@@ -125,7 +155,7 @@ func readSlowly(t *testing.T, addr string, d time.Duration) (taken int, pause ti
 	send(t, c, goodRequest+goodRequest)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	buf := make([]byte, 16<<10)
+	buf, taken := make([]byte, 16<<10), 0
 	start := time.Now()
 	for last := start; last.Sub(start) < d; {
 		<-tick.C
@@ -134,8 +164,8 @@ func readSlowly(t *testing.T, addr string, d time.Duration) (taken int, pause ti
 		now := time.Now()
 		pause, last = max(pause, now.Sub(last)), now
 		if err != nil {
-			return taken, pause, err
+			return pause, fmt.Errorf("after %d bytes: %w", taken, err)
 		}
 	}
-	return taken, pause, nil
+	return pause, nil
 }
