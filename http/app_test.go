@@ -55,16 +55,22 @@ func fetch(t testing.TB, c *nethttp.Client, method, url, body string) (*nethttp.
 	if err != nil {
 		t.Fatal(err)
 	}
+	return do(t, c, req)
+}
+
+// do is fetch of a request that has more in it.
+func do(t testing.TB, c *nethttp.Client, req *nethttp.Request) (*nethttp.Response, string) {
+	t.Helper()
 	res, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
+	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(text)
+	return res, string(body)
 }
 
 // routed is an App whose routes say what they are.

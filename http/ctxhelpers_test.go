@@ -1,27 +1,11 @@
 package http
 
 import (
-	"io"
 	nethttp "net/http"
 	"testing"
 
 	"github.com/carillon-go/carillon/reactor"
 )
-
-// do makes one request and returns its answer with the whole body.
-func do(t testing.TB, c *nethttp.Client, req *nethttp.Request) (*nethttp.Response, string) {
-	t.Helper()
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(body)
-}
 
 // ctxFor returns the Ctx of a request without a connection: for what is measured or fuzzed. What it answers goes nowhere.
 func ctxFor(t testing.TB, raw string) *Ctx {

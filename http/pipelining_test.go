@@ -91,8 +91,8 @@ var fileText = strings.Repeat("a file ", 30000)
 // asked is a request with the answer that the model of manners expects.
 type asked struct{ method, in, want string }
 
-// ask makes the request of number id at random.
-func ask(r *rand.Rand, id int) asked {
+// anyRequest makes the request of number id at random.
+func anyRequest(r *rand.Rand, id int) asked {
 	routes := []string{"inline", "offloaded", "gosched", "bodystream", "unread", "stream", "file", "file/inline", "async", "net", "none"}
 	route := routes[r.IntN(len(routes))]
 	method := []string{"GET", "POST", "HEAD"}[r.IntN(3)]
@@ -147,7 +147,7 @@ func TestPipeliningOfEveryManner(t *testing.T) {
 			var all []asked
 			var in strings.Builder
 			for id := range 150 {
-				all = append(all, ask(r, id))
+				all = append(all, anyRequest(r, id))
 				in.WriteString(all[id].in)
 			}
 			c := dial(t, addr)

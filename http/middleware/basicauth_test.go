@@ -15,7 +15,7 @@ func basic(userPass string) string {
 
 func TestBasicAuth(t *testing.T) {
 	const challenge = `Basic realm="the \"inner\" \\ door", charset="UTF-8"`
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(middleware.BasicAuthUsers(`the "inner" \ door`, map[string]string{
 			"Aladdin": "open sesame", "test": "123£", "colon": "a:b", "": "nameless", "empty": "",
@@ -23,7 +23,8 @@ func TestBasicAuth(t *testing.T) {
 		app.Get("/{$}", func(c *http.Ctx) error { return c.Text(200, "user "+middleware.UserOf(c)) })
 		app.Get("/inline", func(c *http.Ctx) error { return c.Text(200, "user "+middleware.UserOf(c)) }, http.Inline)
 		return app
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for _, tc := range []struct{ name, line, user string }{ // user "-": 401
 			{"RFC 7617 section 2", "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin"},
 			{"RFC 7617 section 2.1, UTF-8", "Authorization: Basic dGVzdDoxMjPCow==", "test"},
@@ -68,13 +69,14 @@ func TestBasicAuth(t *testing.T) {
 
 // The user of one request is not that of the next one on the connection.
 func TestBasicAuthForgetsTheUser(t *testing.T) {
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		app := http.New()
 		show := func(c *http.Ctx) error { return c.Text(200, middleware.UserOf(c)) }
 		app.Get("/in", show, http.Inline, http.With(middleware.BasicAuth("x", func(_, password string) bool { return password == "p" })))
 		app.Get("/out", show, http.Inline)
 		return app
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		if _, body := ask(t, "GET /in", basic("ada:p")); body != "ada" {
 			t.Errorf("inside: %q", body)
 		}

@@ -12,7 +12,8 @@ import (
 )
 
 func TestBodyLimit(t *testing.T) {
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		echo := func(c *http.Ctx) error {
 			body, err := c.Body()
 			if err != nil {
@@ -32,6 +33,7 @@ func TestBodyLimit(t *testing.T) {
 		}, http.StreamBody)
 		g.Post("/unread", func(c *http.Ctx) error { return c.Text(200, "unread") }, http.StreamBody)
 		app.Post("/none", echo, http.With(middleware.BodyLimit(0)))
+		return app
 	}, func(t *testing.T, url string) {
 		for _, tc := range []struct {
 			path, body string
@@ -57,7 +59,7 @@ func TestBodyLimit(t *testing.T) {
 			if tc.chunked {
 				req.ContentLength, req.Body = -1, io.NopCloser(strings.NewReader(tc.body))
 			}
-			res, body := ask(t, req)
+			res, body := do(t, req)
 			if res.StatusCode != tc.code || tc.code == 200 && body != tc.want {
 				t.Errorf("%+v: %d %q", tc, res.StatusCode, body)
 			}

@@ -105,9 +105,11 @@ func ringing(app *http.App) {
 }
 
 func TestCompress(t *testing.T) {
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.Compress())
 		ringing(app)
+		return app
 	}, func(t *testing.T, url string) {
 		for _, tc := range []struct {
 			name, path, accept string
@@ -147,7 +149,7 @@ func TestCompress(t *testing.T) {
 			if tc.accept != "" {
 				req.Header.Set("Accept-Encoding", tc.accept)
 			}
-			res, body := ask(t, req)
+			res, body := do(t, req)
 			coding, vary := res.Header.Get("Content-Encoding"), strings.Join(res.Header["Vary"], " ")
 			if coding != tc.coding || vary != tc.vary {
 				t.Errorf("%s: coding %q, Vary %q, want %q, %q", tc.name, coding, vary, tc.coding, tc.vary)
@@ -171,13 +173,15 @@ func TestCompress(t *testing.T) {
 
 // RFC 9110 section 9.3.2: the lines of HEAD are those of GET.
 func TestCompressHEAD(t *testing.T) {
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.Compress(), middleware.ETag())
 		ringing(app)
+		return app
 	}, func(t *testing.T, url string) {
 		for _, path := range []string{"/text", "/inline", "/small", "/large", "/stream", "/error", "/nothing", "/file"} {
-			get, _ := ask(t, request(t, "GET", url+path, "", "Accept-Encoding: zstd"))
-			head, body := ask(t, request(t, "HEAD", url+path, "", "Accept-Encoding: zstd"))
+			get, _ := do(t, request(t, "GET", url+path, "", "Accept-Encoding: zstd"))
+			head, body := do(t, request(t, "HEAD", url+path, "", "Accept-Encoding: zstd"))
 			for _, name := range []string{"Content-Encoding", "Content-Type", "Vary", "Etag"} {
 				if get.Header.Get(name) != head.Header.Get(name) {
 					t.Errorf("%s: %s: GET %q, HEAD %q", path, name, get.Header.Get(name), head.Header.Get(name))
@@ -234,7 +238,8 @@ func TestCompressPassesFlush(t *testing.T) {
 	for _, coding := range []string{"br", "zstd", "gzip"} {
 		t.Run(coding, func(t *testing.T) {
 			read := make(chan struct{})
-			bothWays(t, func(app *http.App) {
+			onBoth(t, func() *http.App {
+				app := http.New()
 				app.Use(middleware.Compress(middleware.CompressOptions{Types: []string{"text/event-stream"}, Codings: []string{coding}}))
 				app.Get("/", func(c *http.Ctx) error {
 					return c.SSE(func(s *http.EventStream) error {
@@ -247,6 +252,7 @@ func TestCompressPassesFlush(t *testing.T) {
 						return nil
 					})
 				})
+				return app
 			}, func(t *testing.T, url string) {
 				res, err := (&nethttp.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(
 					request(t, "GET", url, "", "Accept-Encoding: "+coding))
@@ -385,14 +391,16 @@ func TestCompressHeadOfSmallFile(t *testing.T) {
 	if err := os.WriteFile(path, dir["a.txt"].Data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.Compress())
 		app.Get("/file", func(c *http.Ctx) error { return c.File(path) })
 		app.Get("/fs", func(c *http.Ctx) error { return c.FileFS(dir, "a.txt") })
+		return app
 	}, func(t *testing.T, url string) {
 		for _, target := range []string{"/file", "/fs"} {
-			get, _ := ask(t, request(t, "GET", url+target, "", "Accept-Encoding: gzip"))
-			head, _ := ask(t, request(t, "HEAD", url+target, "", "Accept-Encoding: gzip"))
+			get, _ := do(t, request(t, "GET", url+target, "", "Accept-Encoding: gzip"))
+			head, _ := do(t, request(t, "HEAD", url+target, "", "Accept-Encoding: gzip"))
 			if get.Header.Get("Content-Encoding") != "gzip" {
 				t.Fatalf("%s: not compressed: %v", target, get.Header)
 			}

@@ -91,7 +91,8 @@ func TestCORS(t *testing.T) {
 			lines: []string{"Origin: https://app.example", preflightGet, "Access-Control-Request-Private-Network: true"}, code: 204, want: map[string]string{"Access-Control-Allow-Private-Network": ""}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			underBoth(t, func() *http.App { return corsApp(tc.opts) }, func(t *testing.T, ask asker) {
+			onBoth(t, func() *http.App { return corsApp(tc.opts) }, func(t *testing.T, url string) {
+				ask := askAt(t, url)
 				res, _ := ask(t, tc.request, tc.lines...)
 				if res.StatusCode != tc.code {
 					t.Errorf("%d, want %d", res.StatusCode, tc.code)

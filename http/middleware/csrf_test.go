@@ -62,7 +62,8 @@ func TestCSRF(t *testing.T) {
 		{"out of the bypass, encoded", "POST /hooks/%2e%2e%2f", []string{"Sec-Fetch-Site: cross-site"}, 403},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			underBoth(t, func() *http.App { return csrfApp(opts) }, func(t *testing.T, ask asker) {
+			onBoth(t, func() *http.App { return csrfApp(opts) }, func(t *testing.T, url string) {
+				ask := askAt(t, url)
 				res, body := ask(t, tc.request, tc.lines...)
 				if res.StatusCode != tc.code {
 					t.Errorf("%d %q, want %d", res.StatusCode, body, tc.code)

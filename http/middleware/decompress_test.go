@@ -48,40 +48,40 @@ func encodeText(t testing.TB, name, text string) string {
 }
 
 // unpacking echoes bodies, read in each way there is.
-func unpacking(max int64) func(app *http.App) {
-	return func(app *http.App) {
-		app.Use(middleware.Decompress(max))
-		echo := func(c *http.Ctx) error {
-			body, err := c.Body()
-			if err != nil {
-				return err
-			}
-			return c.Text(200, string(body))
+func unpacking(max int64) *http.App {
+	app := http.New()
+	app.Use(middleware.Decompress(max))
+	echo := func(c *http.Ctx) error {
+		body, err := c.Body()
+		if err != nil {
+			return err
 		}
-		app.Post("/body", echo)
-		app.Post("/inline", echo, http.Inline)
-		app.Post("/stream", func(c *http.Ctx) error {
-			body, err := io.ReadAll(c.BodyReader())
-			if err != nil {
-				return err
-			}
-			return c.Text(200, string(body))
-		}, http.StreamBody)
-		app.Handle("POST /net", nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			body, err := io.ReadAll(r.Body)
-			if e, ok := errors.AsType[*http.Error](err); ok {
-				w.WriteHeader(e.Code)
-			}
-			_, _ = w.Write(body)
-		}))
-		app.Post("/unread", func(c *http.Ctx) error { return c.Text(200, prose) })
-		app.Post("/twice", echo, http.With(middleware.Decompress(1<<30)))
-		app.Post("/less", echo, http.With(middleware.Decompress(10)))
+		return c.Text(200, string(body))
 	}
+	app.Post("/body", echo)
+	app.Post("/inline", echo, http.Inline)
+	app.Post("/stream", func(c *http.Ctx) error {
+		body, err := io.ReadAll(c.BodyReader())
+		if err != nil {
+			return err
+		}
+		return c.Text(200, string(body))
+	}, http.StreamBody)
+	app.Handle("POST /net", nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body, err := io.ReadAll(r.Body)
+		if e, ok := errors.AsType[*http.Error](err); ok {
+			w.WriteHeader(e.Code)
+		}
+		_, _ = w.Write(body)
+	}))
+	app.Post("/unread", func(c *http.Ctx) error { return c.Text(200, prose) })
+	app.Post("/twice", echo, http.With(middleware.Decompress(1<<30)))
+	app.Post("/less", echo, http.With(middleware.Decompress(10)))
+	return app
 }
 
 func TestDecompress(t *testing.T) {
-	bothWays(t, unpacking(int64(len(prose))), func(t *testing.T, url string) {
+	onBoth(t, func() *http.App { return unpacking(int64(len(prose))) }, func(t *testing.T, url string) {
 		for _, coding := range []string{"gzip", "zstd", "br"} {
 			packed := encodeText(t, coding, prose)
 			for _, tc := range []struct {
@@ -105,7 +105,7 @@ func TestDecompress(t *testing.T) {
 				{"cut", "/body", coding, packed[:len(packed)-1], 400},
 				{"more behind it", "/body", coding, packed + "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a", 400},
 			} {
-				res, body := ask(t, request(t, "POST", url+tc.path, tc.body, "Content-Encoding:"+tc.header))
+				res, body := do(t, request(t, "POST", url+tc.path, tc.body, "Content-Encoding:"+tc.header))
 				if res.StatusCode != tc.code || tc.code == 200 && body != prose {
 					t.Errorf("%s %s: %d %.60q", coding, tc.name, res.StatusCode, body)
 				}
@@ -116,7 +116,7 @@ func TestDecompress(t *testing.T) {
 
 // RFC 9110 sections 8.4 and 15.5.16.
 func TestDecompressCodings(t *testing.T) {
-	bothWays(t, unpacking(1<<20), func(t *testing.T, url string) {
+	onBoth(t, func() *http.App { return unpacking(1 << 20) }, func(t *testing.T, url string) {
 		packed := encodeText(t, "gzip", prose)
 		for _, tc := range []struct {
 			name, body string
@@ -134,7 +134,7 @@ func TestDecompressCodings(t *testing.T) {
 			{"two lines", packed, []string{"Content-Encoding: gzip", "Content-Encoding: br"}, 415, ""},
 			{"no body", "", []string{"Content-Encoding: deflate"}, 200, ""},
 		} {
-			res, body := ask(t, request(t, "POST", url+"/body", tc.body, tc.lines...))
+			res, body := do(t, request(t, "POST", url+"/body", tc.body, tc.lines...))
 			if res.StatusCode != tc.code || tc.code == 200 && body != tc.want {
 				t.Errorf("%s: %d %.60q", tc.name, res.StatusCode, body)
 			}
@@ -144,7 +144,7 @@ func TestDecompressCodings(t *testing.T) {
 		}
 		req := request(t, "POST", url+"/stream", "", "Content-Encoding: br")
 		req.ContentLength, req.Body = -1, io.NopCloser(strings.NewReader(""))
-		if res, body := ask(t, req); res.StatusCode != 200 || body != "" {
+		if res, body := do(t, req); res.StatusCode != 200 || body != "" {
 			t.Errorf("empty and chunked: %d %q", res.StatusCode, body)
 		}
 	})
@@ -152,8 +152,7 @@ func TestDecompressCodings(t *testing.T) {
 
 // A window of 128 MiB would have the decoder hold as much.
 func TestDecompressRefusesLargeWindows(t *testing.T) {
-	app := http.New()
-	unpacking(1 << 30)(app)
+	app := unpacking(1 << 30)
 	// RFC 8878 section 3.1.1: magic, a descriptor without content size, a window descriptor of 2^(10+17), a raw block of one byte.
 	frame := "\x28\xb5\x2f\xfd\x00" + string([]byte{17 << 3}) + "\x09\x00\x00x"
 	req := httptest.NewRequest("POST", "/body", strings.NewReader(frame))
@@ -209,8 +208,7 @@ func TestDecompressBomb(t *testing.T) {
 		}
 		bombs[coding] = bomb(t, 1024)
 	}
-	app := http.New()
-	unpacking(max)(app)
+	app := unpacking(max)
 	got := make(chan int, 1)
 	app.Post("/count", func(c *http.Ctx) error {
 		n, err := io.Copy(io.Discard, c.BodyReader())
@@ -225,7 +223,7 @@ func TestDecompressBomb(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for _, path := range []string{"/body", "/stream", "/net", "/inline", "/count"} {
-			res, _ := ask(t, request(t, "POST", url+path, bomb, "Content-Encoding: "+coding))
+			res, _ := do(t, request(t, "POST", url+path, bomb, "Content-Encoding: "+coding))
 			if res.StatusCode != 413 {
 				t.Errorf("%s %s: %d", coding, path, res.StatusCode)
 			}
@@ -243,8 +241,7 @@ func TestDecompressBomb(t *testing.T) {
 
 // Decoders are used again, also after a body that was malformed or not read to its end.
 func TestDecompressDecodersAreReusable(t *testing.T) {
-	app := http.New()
-	unpacking(1 << 20)(app)
+	app := unpacking(1 << 20)
 	app.Post("/some", func(c *http.Ctx) error {
 		_, err := c.BodyReader().Read(make([]byte, 10))
 		return errors.Join(err, c.NoContent(204))

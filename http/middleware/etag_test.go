@@ -15,7 +15,8 @@ import (
 // helloTag is the tag of "hello": it must be the same in every process and in every version.
 const helloTag = `"LPJNul-wow4m6Dsqxbning"`
 
-func tagged(app *http.App) {
+func tagged() *http.App {
+	app := http.New()
 	app.Use(middleware.ETag(middleware.ETagOptions{MaxSize: 5}))
 	hello := func(c *http.Ctx) error { return c.Text(200, "hello") }
 	app.Get("/{$}", hello)
@@ -34,10 +35,11 @@ func tagged(app *http.App) {
 	app.Get("/stream", func(c *http.Ctx) error {
 		return c.Stream(200, "text/plain", func(s *http.Stream) error { _, err := s.WriteString("hello"); return err })
 	})
+	return app
 }
 
 func TestETag(t *testing.T) {
-	bothWays(t, tagged, func(t *testing.T, url string) {
+	onBoth(t, tagged, func(t *testing.T, url string) {
 		for _, tc := range []struct {
 			name, method, path, match string
 			code                      int
@@ -71,7 +73,7 @@ func TestETag(t *testing.T) {
 			if tc.match != "" {
 				req.Header.Set("If-None-Match", tc.match)
 			}
-			res, body := ask(t, req)
+			res, body := do(t, req)
 			if res.StatusCode != tc.code || res.Header.Get("ETag") != tc.tag {
 				t.Errorf("%s: %d %v", tc.name, res.StatusCode, res.Header)
 			}
@@ -86,10 +88,10 @@ func TestETag(t *testing.T) {
 			}
 		}
 		req := request(t, "GET", url, "", `If-None-Match: "a"`, "If-None-Match: "+helloTag)
-		if res, _ := ask(t, req); res.StatusCode != 304 {
+		if res, _ := do(t, req); res.StatusCode != 304 {
 			t.Errorf("two lines: %d", res.StatusCode)
 		}
-		empty, _ := ask(t, request(t, "GET", url+"/empty", ""))
+		empty, _ := do(t, request(t, "GET", url+"/empty", ""))
 		if tag := empty.Header.Get("ETag"); tag == "" || tag == helloTag {
 			t.Errorf("empty body: %q", tag)
 		}
@@ -107,17 +109,19 @@ func TestETagAndCompress(t *testing.T) {
 		{"ETag, Compress", []http.Middleware{middleware.ETag(), middleware.Compress()}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			bothWays(t, func(app *http.App) {
+			onBoth(t, func() *http.App {
+				app := http.New()
 				app.Use(tc.around...)
 				ringing(app)
+				return app
 			}, func(t *testing.T, url string) {
-				plain, _ := ask(t, request(t, "GET", url+"/text", ""))
-				packed, _ := ask(t, request(t, "GET", url+"/text", "", "Accept-Encoding: br"))
+				plain, _ := do(t, request(t, "GET", url+"/text", ""))
+				packed, _ := do(t, request(t, "GET", url+"/text", "", "Accept-Encoding: br"))
 				plainTag, tag := plain.Header.Get("ETag"), packed.Header.Get("ETag")
 				if tc.weak && tag != "W/"+plainTag || !tc.weak && (tag == plainTag || !strings.HasPrefix(tag, `"`)) {
 					t.Errorf("plain %q, compressed %q", plainTag, tag)
 				}
-				res, body := ask(t, request(t, "GET", url+"/text", "", "Accept-Encoding: br", "If-None-Match: "+tag))
+				res, body := do(t, request(t, "GET", url+"/text", "", "Accept-Encoding: br", "If-None-Match: "+tag))
 				if res.StatusCode != 304 || body != "" || res.Header.Get("Vary") != "Accept-Encoding" || res.Header.Get("Content-Encoding") != "" {
 					t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
 				}

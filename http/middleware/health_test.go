@@ -81,7 +81,8 @@ func TestHealth(t *testing.T) {
 		{"Goexit", "GET /healthz", []middleware.HealthCheck{check("db", false, func(context.Context) error { runtime.Goexit(); return nil })}, 503, "fail db=fail"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			verify := func(t *testing.T, ask asker) {
+			verify := func(t *testing.T, url string) {
+				ask := askAt(t, url)
 				res, body := ask(t, tc.request)
 				if res.StatusCode != tc.code || short(t, body) != tc.want || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Content-Type") != "application/json" {
 					t.Errorf("%d %s %v, want %d %s", res.StatusCode, body, res.Header, tc.code, tc.want)
@@ -91,13 +92,13 @@ func TestHealth(t *testing.T) {
 					t.Errorf("HEAD: %d %q", head.StatusCode, body)
 				}
 			}
-			underBoth(t, func() *http.App {
+			onBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.Health("/healthz", tc.checks...))
 				return app
 			}, verify)
 			// The path is also a route's, whose handler runs on the loop.
-			underBoth(t, func() *http.App {
+			onBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.Health("/healthz", tc.checks...))
 				app.Get("/", saying("hello"), http.Inline)
@@ -108,13 +109,14 @@ func TestHealth(t *testing.T) {
 }
 
 func TestHealthLeavesTheRestAlone(t *testing.T) {
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(middleware.Health("/healthz"))
 		app.Any("/", saying("hello"))
 		app.Mount("/mounted", saying("mounted"))
 		return app
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for request, want := range map[string]string{
 			"GET /healthz/other":   "200 hello",
 			"GET /healthz/":        "200 hello",
@@ -155,7 +157,7 @@ func TestHealthCheckThatHangs(t *testing.T) {
 	app := http.New()
 	app.Use(middleware.Health("/healthz", hang))
 	app.Get("/", saying("hello"), http.Inline)
-	ask := askAt(t, serveApp(t, app))
+	ask := askAt(t, startApp(t, app))
 	for range 5 {
 		if res, body := ask(t, "GET /healthz"); res.StatusCode != 503 || short(t, body) != "fail db=fail(timed out)" {
 			t.Errorf("%d %s", res.StatusCode, body)
@@ -189,7 +191,7 @@ func TestHealthProbesShareARun(t *testing.T) {
 	app.Use(func(next http.Handler) http.Handler {
 		return func(c *http.Ctx) error { arrived <- struct{}{}; return next(c) }
 	}, middleware.Health("/healthz", slow))
-	ask := askAt(t, serveApp(t, app))
+	ask := askAt(t, startApp(t, app))
 	var probes sync.WaitGroup
 	for range 10 {
 		probes.Go(func() {

@@ -51,14 +51,15 @@ func TestKeyAuth(t *testing.T) {
 		{"Validate refuses", middleware.KeyAuthOptions{Validate: func(*http.Ctx, string) (any, bool) { return "x", false }}, "GET /", []string{"Authorization: Bearer k"}, 401, "", `Bearer error="invalid_token"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			underBoth(t, func() *http.App {
+			onBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.KeyAuth(tc.opts))
 				show := func(c *http.Ctx) error { return c.Text(200, fmt.Sprint(middleware.IdentityOf(c))) }
 				app.Get("/{$}", show)
 				app.Get("/inline", show, http.Inline)
 				return app
-			}, func(t *testing.T, ask asker) {
+			}, func(t *testing.T, url string) {
+				ask := askAt(t, url)
 				res, body := ask(t, tc.request, tc.lines...)
 				if res.StatusCode != tc.code || res.Header.Get("WWW-Authenticate") != tc.want || tc.code == 200 && body != tc.body {
 					t.Errorf("%d %q %q", res.StatusCode, body, res.Header.Get("WWW-Authenticate"))

@@ -38,29 +38,24 @@ func (r *records) Handle(_ context.Context, record slog.Record) error {
 	return errors.New("a log that fails")
 }
 
+// at returns the record with that index.
+func (r *records) at(i int) map[string]slog.Value {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.list[i]
+}
+
+// last returns the latest record.
+func (r *records) last() map[string]slog.Value {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.list[len(r.list)-1]
+}
+
 // serve starts a server on a loopback port and returns its address.
 func serve(t testing.TB, h http.Handler) string {
 	t.Helper()
 	return start(t, &http.Server{Handler: h, Logger: slog.New(slog.DiscardHandler)})
-}
-
-func start(t testing.TB, server *http.Server) string {
-	t.Helper()
-	addr, err := server.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return addr.String()
 }
 
 // roundTrip sends one request as it is written and reads until the server closes.

@@ -30,7 +30,8 @@ func finished(done chan struct{}) http.Middleware {
 // A record is made when the answer is, however it comes.
 func TestLogOfAnswersThatComeLater(t *testing.T) {
 	log, done := &records{}, make(chan struct{}, 1)
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		log.list = nil
 		app.Use(finished(done), middleware.Log(slog.New(log)))
 		app.Get("/async", func(c *http.Ctx) error {
@@ -55,6 +56,7 @@ func TestLogOfAnswersThatComeLater(t *testing.T) {
 			})
 		})
 		app.Get("/error", func(c *http.Ctx) error { return http.NewError(418, "") })
+		return app
 	}, func(t *testing.T, url string) {
 		for i, tc := range []struct {
 			path          string
@@ -65,7 +67,7 @@ func TestLogOfAnswersThatComeLater(t *testing.T) {
 			if tc.path == "/torn" {
 				tornGet(t, url+tc.path)
 			} else {
-				ask(t, request(t, "GET", url+tc.path, ""))
+				do(t, request(t, "GET", url+tc.path, ""))
 			}
 			<-done
 			got := log.at(i)
@@ -81,7 +83,8 @@ func TestLogOfAnswersThatComeLater(t *testing.T) {
 
 func TestLogOptions(t *testing.T) {
 	log, done := &records{}, make(chan struct{}, 1)
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		log.list = nil
 		app.Use(finished(done), middleware.RequestID(),
 			middleware.Log(slog.New(log), middleware.LogOptions{RequestID: true, Route: true, Combined: true}),
@@ -92,10 +95,11 @@ func TestLogOptions(t *testing.T) {
 				}
 			})
 		app.Get("/users/{id}", func(c *http.Ctx) error { return c.NoContent(204) })
+		return app
 	}, func(t *testing.T, url string) {
-		ask(t, request(t, "GET", url+"/users/7", "", "X-Request-Id: id-7", "Referer: https://e.example/é", "User-Agent: Bell/1.0 (\u009b2J \"x\")\tend"))
+		do(t, request(t, "GET", url+"/users/7", "", "X-Request-Id: id-7", "Referer: https://e.example/é", "User-Agent: Bell/1.0 (\u009b2J \"x\")\tend"))
 		<-done
-		ask(t, request(t, "GET", url+"/nowhere", "", "User-Agent:"))
+		do(t, request(t, "GET", url+"/nowhere", "", "User-Agent:"))
 		<-done
 		want := []map[string]string{
 			{"request_id": "id-7", "route": "GET /users/{id}", "client": "2001:db8::1", "proto": "HTTP/1.1",

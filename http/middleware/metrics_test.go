@@ -30,7 +30,8 @@ func lines(text, prefix string) (found []string) {
 func TestMetrics(t *testing.T) {
 	var set *metrics.Set
 	counted := make(chan struct{}, 1)
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		set = metrics.NewSet()
 		app.Use(func(next http.Handler) http.Handler {
 			return func(c *http.Ctx) error {
@@ -54,15 +55,16 @@ func TestMetrics(t *testing.T) {
 			return c.Stream(200, "text/plain", func(s *http.Stream) error { return errors.Join(s.Flush(), errors.New("lost")) })
 		})
 		app.Get("/metrics", middleware.MetricsHandler(set))
+		return app
 	}, func(t *testing.T, url string) {
 		for _, path := range []string{"/users/1", "/users/2", "/users/33", "/nowhere/1", "/nowhere/2", "/any", `/quo%22te%5c`, "/panic", "/async"} {
-			ask(t, request(t, "GET", url+path, ""))
+			do(t, request(t, "GET", url+path, ""))
 		}
-		ask(t, request(t, "POST", url+"/users", ""))
-		ask(t, request(t, "DELETE", url+"/any", ""))
+		do(t, request(t, "POST", url+"/users", ""))
+		do(t, request(t, "DELETE", url+"/any", ""))
 		tornGet(t, url+"/torn")
 		<-counted
-		res, text := ask(t, request(t, "GET", url+"/metrics", ""))
+		res, text := do(t, request(t, "GET", url+"/metrics", ""))
 		if got := res.Header.Get("Content-Type"); got != "text/plain; version=0.0.4; charset=utf-8" {
 			t.Fatal(got)
 		}

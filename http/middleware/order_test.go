@@ -48,7 +48,8 @@ func Example() {
 func TestRecommendedOrder(t *testing.T) {
 	log, done := &records{}, make(chan struct{}, 1)
 	var set *metrics.Set
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		log.list, set = nil, metrics.NewSet()
 		app.Use(finished(done))
 		app.Use(recommended(slog.New(log), set)...)
@@ -61,27 +62,28 @@ func TestRecommendedOrder(t *testing.T) {
 			}
 			return c.Text(200, string(body))
 		})
+		return app
 	}, func(t *testing.T, url string) {
 		last := func() map[string]slog.Value {
 			<-done
 			return log.last()
 		}
-		res, body := ask(t, request(t, "GET", url+"/text", "", "Accept-Encoding: gzip"))
+		res, body := do(t, request(t, "GET", url+"/text", "", "Accept-Encoding: gzip"))
 		if got := last(); got["bytes"].Int64() != int64(len(body)) || got["route"].String() != "GET /text" || got["request_id"].String() != res.Header.Get("X-Request-Id") {
 			t.Errorf("%d bytes, logged %v", len(body), got)
 		}
 		tag := res.Header.Get("ETag")
-		if res, _ = ask(t, request(t, "GET", url+"/text", "", "Accept-Encoding: gzip", "If-None-Match: "+tag)); res.StatusCode != 304 {
+		if res, _ = do(t, request(t, "GET", url+"/text", "", "Accept-Encoding: gzip", "If-None-Match: "+tag)); res.StatusCode != 304 {
 			t.Errorf("%d for %s", res.StatusCode, tag)
 		}
 		if got := last(); got["status"].Int64() != 304 || got["bytes"].Int64() != 0 {
 			t.Errorf("%v", got)
 		}
-		ask(t, request(t, "GET", url+"/panic", ""))
+		do(t, request(t, "GET", url+"/panic", ""))
 		if got := last(); got["status"].Int64() != 500 || got["level"].String() != "ERROR" {
 			t.Errorf("%v", got)
 		}
-		_, body = ask(t, request(t, "POST", url+"/echo", encodeText(t, "br", prose), "Content-Encoding: br", "Accept-Encoding: zstd"))
+		_, body = do(t, request(t, "POST", url+"/echo", encodeText(t, "br", prose), "Content-Encoding: br", "Accept-Encoding: zstd"))
 		if last(); decode(t, "zstd", body) != prose {
 			t.Errorf("%d bytes came back", len(body))
 		}

@@ -33,7 +33,8 @@ func TestPprof(t *testing.T) {
 	defer ownProfile().Remove(t)
 	address := fmt.Sprintf("%#x", reflect.ValueOf(TestPprof).Pointer())
 	const symbol = "http/middleware_test.TestPprof\n"
-	underBoth(t, pprofApp, func(t *testing.T, ask asker) {
+	onBoth(t, pprofApp, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for _, tc := range []struct {
 			request string
 			code    int
@@ -94,7 +95,8 @@ func unzipped(t *testing.T, what, body string) string {
 }
 
 func TestPprofIsProtectedByItsGroup(t *testing.T) {
-	underBoth(t, pprofApp, func(t *testing.T, ask asker) {
+	onBoth(t, pprofApp, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for _, path := range []string{"", "heap", "profile?seconds=0.01", "trace?seconds=0.01", "cmdline", "symbol", "example.com/own"} {
 			if res, _ := ask(t, "GET /debug/pprof/"+path); res.StatusCode != 401 {
 				t.Errorf("%q: %d", path, res.StatusCode)
@@ -133,7 +135,7 @@ func TestPprofTools(t *testing.T) {
 	}
 	app := http.New()
 	middleware.Pprof(app.Group("/debug/pprof"))
-	url := serveApp(t, app)
+	url := startApp(t, app)
 	tool := exec.Command(goTool, "tool", "pprof", "-top", url+"/debug/pprof/goroutine")
 	tool.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
 	out, err := tool.CombinedOutput()

@@ -13,7 +13,7 @@ import (
 )
 
 func TestRateLimit(t *testing.T) {
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(
 			middleware.RealIP(netip.MustParsePrefix("127.0.0.0/8")),
@@ -26,7 +26,8 @@ func TestRateLimit(t *testing.T) {
 		}))
 		tenant.Get("/{$}", saying("hello"))
 		return app
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for i, tc := range []struct {
 			request string
 			lines   []string

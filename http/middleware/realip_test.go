@@ -164,9 +164,10 @@ func clientOf(t *testing.T, app *http.App, peer, name string, lines []string) st
 }
 
 func TestRealIPOverSockets(t *testing.T) {
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		return who(middleware.RealIPOptions{Trusted: prefixes("127.0.0.0/8")})
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		if _, body := ask(t, "GET /", "X-Forwarded-For: 1.1.1.1", "x-forwarded-for: 192.0.2.1", "X-Forwarded-For: 127.0.0.2"); body != "192.0.2.1 false" {
 			t.Errorf("%q", body)
 		}
@@ -193,7 +194,7 @@ func TestRealIPOfUnixSocket(t *testing.T) {
 			if _, err := app.Listen("unix:" + path); err != nil {
 				t.Fatal(err)
 			}
-			serveApp(t, app)
+			startApp(t, app)
 			conn, err := net.Dial("unix", path)
 			if err != nil {
 				t.Fatal(err)

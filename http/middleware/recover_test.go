@@ -19,7 +19,8 @@ func panicking(c *http.Ctx) error { panic(errors.New("on request")) }
 
 func TestRecover(t *testing.T) {
 	own, seen := &records{}, make(chan error, 1)
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		own.list = nil
 		app.Use(middleware.RequestID(), func(next http.Handler) http.Handler {
 			return func(c *http.Ctx) error {
@@ -32,9 +33,10 @@ func TestRecover(t *testing.T) {
 		app.Get("/nil", func(c *http.Ctx) error { panic(nil) })
 		app.Get("/inline", panicking, http.Inline)
 		app.Get("/fine", func(c *http.Ctx) error { return c.Text(200, "fine") })
+		return app
 	}, func(t *testing.T, url string) {
 		for i, path := range []string{"/panic", "/inline", "/nil"} {
-			res, body := ask(t, request(t, "GET", url+path, "", "X-Request-Id: id-7"))
+			res, body := do(t, request(t, "GET", url+path, "", "X-Request-Id: id-7"))
 			if res.StatusCode != 500 || res.Close || res.Header.Get("Content-Type") != "application/problem+json" || strings.Contains(body, "on request") {
 				t.Errorf("%s: %d close %v %q %v", path, res.StatusCode, res.Close, body, res.Header)
 			}
@@ -51,7 +53,7 @@ func TestRecover(t *testing.T) {
 				t.Errorf("%s: %v", path, got)
 			}
 		}
-		if _, body := ask(t, request(t, "GET", url+"/fine", "")); body != "fine" || <-seen != nil {
+		if _, body := do(t, request(t, "GET", url+"/fine", "")); body != "fine" || <-seen != nil {
 			t.Errorf("%q", body)
 		}
 	})
@@ -60,7 +62,8 @@ func TestRecover(t *testing.T) {
 // Behind the beginning of an answer, and for ErrAbortHandler, there is nothing to tell: the connection is cut.
 func TestRecoverPassesOnWhatCannotBeAnswered(t *testing.T) {
 	own := &records{}
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		own.list = nil
 		app.Use(middleware.Recover(middleware.RecoverOptions{Logger: slog.New(own)}))
 		app.Get("/abort", func(c *http.Ctx) error { panic(nethttp.ErrAbortHandler) })
@@ -72,6 +75,7 @@ func TestRecoverPassesOnWhatCannotBeAnswered(t *testing.T) {
 				panic("in the middle")
 			})
 		})
+		return app
 	}, func(t *testing.T, url string) {
 		for _, path := range []string{"/abort", "/stream"} {
 			res, err := nethttp.Get(url + path)
@@ -92,7 +96,8 @@ func TestRecoverPassesOnWhatCannotBeAnswered(t *testing.T) {
 
 // A panic behind Async is the server's: an error would be ignored, and the client would wait for ever.
 func TestRecoverLeavesAsyncToTheServer(t *testing.T) {
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.Recover())
 		app.Get("/", func(c *http.Ctx) error {
 			if _, err := c.Async(); err != nil {
@@ -100,8 +105,9 @@ func TestRecoverLeavesAsyncToTheServer(t *testing.T) {
 			}
 			panic("before anybody could answer")
 		})
+		return app
 	}, func(t *testing.T, url string) {
-		if res, _ := ask(t, request(t, "GET", url, "")); res.StatusCode != 500 {
+		if res, _ := do(t, request(t, "GET", url, "")); res.StatusCode != 500 {
 			t.Error(res.StatusCode)
 		}
 	})

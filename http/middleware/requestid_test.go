@@ -15,7 +15,8 @@ import (
 
 func TestRequestID(t *testing.T) {
 	made := regexp.MustCompile(`^[a-z2-7]{26}$`)
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.RequestID())
 		app.Get("/", func(c *http.Ctx) error {
 			ctx, cancel := context.WithCancel(c)
@@ -35,6 +36,7 @@ func TestRequestID(t *testing.T) {
 			}()
 			return nil
 		})
+		return app
 	}, func(t *testing.T, url string) {
 		for _, tc := range []struct {
 			name, id string
@@ -54,7 +56,7 @@ func TestRequestID(t *testing.T) {
 				if tc.id != "" {
 					lines = append(lines, "X-Request-Id: "+tc.id)
 				}
-				res, body := ask(t, request(t, "GET", url+path, "", lines...))
+				res, body := do(t, request(t, "GET", url+path, "", lines...))
 				got := res.Header.Get("X-Request-Id")
 				if tc.taken && got != tc.id || !tc.taken && !made.MatchString(got) || !strings.Contains(body, got) {
 					t.Errorf("%s %s: %q, body %q", tc.name, path, got, body)

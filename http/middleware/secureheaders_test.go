@@ -52,7 +52,7 @@ func TestSecureHeaders(t *testing.T) {
 		{"HSTS forgotten", middleware.SecureHeadersOptions{HSTS: -1, HSTSAlways: true}, "/", map[string]string{"Strict-Transport-Security": "max-age=0"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			underBoth(t, func() *http.App {
+			onBoth(t, func() *http.App {
 				app := http.New()
 				app.Use(middleware.SecureHeaders(tc.opts))
 				app.Get("/{$}", saying("hello"))
@@ -66,7 +66,8 @@ func TestSecureHeaders(t *testing.T) {
 					w.Header().Set("X-Frame-Options", "DENY")
 				}))
 				return app
-			}, func(t *testing.T, ask asker) {
+			}, func(t *testing.T, url string) {
+				ask := askAt(t, url)
 				res, _ := ask(t, "GET "+tc.path)
 				for name, want := range tc.want {
 					if got := strings.Join(res.Header.Values(name), ", "); got != want {

@@ -19,7 +19,8 @@ func TestTimeout(t *testing.T) {
 		<-c.Done()
 		return fmt.Errorf("the database: %w", c.Err())
 	}
-	bothWays(t, func(app *http.App) {
+	onBoth(t, func() *http.App {
+		app := http.New()
 		app.Use(middleware.Timeout(10 * time.Millisecond))
 		app.Get("/waits", wait)
 		app.Get("/answers", func(c *http.Ctx) error {
@@ -37,11 +38,12 @@ func TestTimeout(t *testing.T) {
 		})
 		app.Get("/quick", func(c *http.Ctx) error { return c.Text(200, "quick") })
 		app.Get("/longer", wait, http.With(middleware.Timeout(time.Hour)))
+		return app
 	}, func(t *testing.T, url string) {
 		for path, want := range map[string]int{
 			"/waits": 503, "/answers": 200, "/own": 504, "/ignores": 200, "/other": 409, "/quick": 200, "/longer": 503,
 		} {
-			res, body := ask(t, request(t, "GET", url+path, ""))
+			res, body := do(t, request(t, "GET", url+path, ""))
 			if res.StatusCode != want || res.Header.Get("Retry-After") != "" {
 				t.Errorf("%s: %d %q %v, want %d", path, res.StatusCode, body, res.Header, want)
 			}

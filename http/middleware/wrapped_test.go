@@ -13,7 +13,7 @@ import (
 // In net/http a handler finds in its Header what the middleware around it has set, and Add adds to that. So it must here,
 // or a handler that varies by something takes Origin out of Vary, and a cache hands one origin's answer to another.
 func TestHandlersOfNetHTTPAddToWhatMiddlewareHasSet(t *testing.T) {
-	underBoth(t, func() *http.App {
+	onBoth(t, func() *http.App {
 		app := http.New()
 		app.Use(
 			middleware.CORS(middleware.CORSOptions{AllowOrigins: []string{"https://app.example"}}),
@@ -37,7 +37,8 @@ func TestHandlersOfNetHTTPAddToWhatMiddlewareHasSet(t *testing.T) {
 				})
 			})))
 		return app
-	}, func(t *testing.T, ask asker) {
+	}, func(t *testing.T, url string) {
+		ask := askAt(t, url)
 		for _, path := range []string{"/handler", "/behind"} {
 			res, _ := ask(t, "GET "+path, "Origin: https://app.example")
 			for name, want := range map[string]string{
