@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // CombinedHandler is a slog.Handler for the programs that read the combined log format of Apache: one line for each record of
@@ -26,21 +27,17 @@ import (
 // Each record is one Write, and Writes never overlap. Any goroutine may call its methods.
 type CombinedHandler struct {
 	out   *lineOutput
-	level slog.Leveler
 	attrs []slog.Attr // of WithAttrs
 }
 
 // NewCombinedHandler returns a handler that writes to w what is at level or above; nil means slog.LevelInfo.
 func NewCombinedHandler(w io.Writer, level slog.Leveler) *CombinedHandler {
-	if level == nil {
-		level = slog.LevelInfo
-	}
-	return &CombinedHandler{out: &lineOutput{w: w}, level: level}
+	return &CombinedHandler{out: newLineOutput(w, level)}
 }
 
 // Enabled reports whether a record of this level would be written.
 func (h *CombinedHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.level.Level()
+	return h.out.enabled(level)
 }
 
 // WithAttrs returns a handler that writes those of attrs that the format has a place for, where a record has none of its own.
@@ -66,24 +63,7 @@ func (h *CombinedHandler) Handle(_ context.Context, r slog.Record) error {
 		l.take(a)
 		return true
 	})
-	h.out.mu.Lock()
-	defer h.out.mu.Unlock()
-	b := l.appendHost(h.out.buf[:0])
-	b = append(b, " - - ["...)
-	b = r.Time.AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
-	b = l.appendRequest(append(b, "] "...))
-	b = append(appendOrDash(append(b, ' '), l.status, ' '), ' ')
-	if l.bytes > 0 {
-		b = strconv.AppendInt(b, l.bytes, 10)
-	} else {
-		b = append(b, '-')
-	}
-	b = appendQuoted(append(b, ' '), l.referer)
-	b = appendQuoted(append(b, ' '), l.agent)
-	b = append(b, '\n')
-	_, err := h.out.w.Write(b)
-	h.out.keep(b)
-	return err
+	return h.out.write(func(b []byte) []byte { return l.appendTo(b, r.Time) })
 }
 
 // combinedLine is what the format has a place for.
@@ -116,6 +96,21 @@ func (l *combinedLine) take(a slog.Attr) {
 			l.bytes = v.Int64()
 		}
 	}
+}
+
+func (l *combinedLine) appendTo(b []byte, at time.Time) []byte {
+	b = append(l.appendHost(b), " - - ["...)
+	b = at.AppendFormat(b, "02/Jan/2006:15:04:05 -0700")
+	b = l.appendRequest(append(b, "] "...))
+	b = append(appendOrDash(append(b, ' '), l.status, ' '), ' ')
+	if l.bytes > 0 {
+		b = strconv.AppendInt(b, l.bytes, 10)
+	} else {
+		b = append(b, '-')
+	}
+	b = appendQuoted(append(b, ' '), l.referer)
+	b = appendQuoted(append(b, ' '), l.agent)
+	return append(b, '\n')
 }
 
 // appendHost appends the client's address, without a port.

@@ -191,16 +191,13 @@ func (o originsBelow) has(origin string) bool {
 	return ok && below && areLabels(labels)
 }
 
+var labelBytes = syntax.Where(func(c byte) bool { return syntax.IsAlnum(c) || c == '-' || c == '_' })
+
 // areLabels accepts what may stand in front of a domain: nothing in it can end the host, so that the suffix is its end.
 func areLabels(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" {
+		if label == "" || !labelBytes.HasAll(label) {
 			return false
-		}
-		for i := range len(label) {
-			if b := label[i]; !syntax.IsAlnum(b) && b != '-' && b != '_' {
-				return false
-			}
 		}
 	}
 	return true

@@ -26,6 +26,9 @@ func mustBeToken(what, v string) {
 	}
 }
 
+// nameBytes are what names consist of that need no quotes anywhere: ids of requests, obfuscated ports.
+var nameBytes = syntax.Where(func(c byte) bool { return syntax.IsAlnum(c) || c == '.' || c == '_' || c == '-' })
+
 // quotedString makes v a quoted-string: RFC 9110 section 5.6.4. v was checked by mustBeFieldValue.
 func quotedString(v string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`

@@ -175,15 +175,12 @@ func (o *KeyAuthOptions) find(c *http.Ctx) (key string, found int, malformed boo
 	return key, found, false
 }
 
+var bearerBytes = syntax.Where(func(c byte) bool { return syntax.IsAlnum(c) || strings.IndexByte("-._~+/", c) >= 0 })
+
 // isBearerToken accepts b64token of RFC 6750 section 2.1.
 func isBearerToken(s string) bool {
 	s = strings.TrimRight(s, "=")
-	for i := range len(s) {
-		if !syntax.IsAlnum(s[i]) && strings.IndexByte("-._~+/", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && bearerBytes.HasAll(s)
 }
 
 // keyChallenge holds the refusals of a KeyAuth, by the error code of RFC 6750 section 3.1.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -30,44 +29,27 @@ import (
 // methods.
 type LineHandler struct {
 	out    *lineOutput
-	level  slog.Leveler
 	prefix []byte // attributes of WithAttrs, rendered
 	groups string // "a.b." in front of the next key
-}
-
-// lineOutput is shared by a handler and all that were derived from it.
-type lineOutput struct {
-	mu  sync.Mutex
-	w   io.Writer
-	buf []byte
-}
-
-// keep has b's storage serve the next record. One with a stack in it must not stay behind as capacity.
-func (o *lineOutput) keep(b []byte) {
-	if cap(b) <= 16<<10 {
-		o.buf = b
-	}
 }
 
 // NewLineHandler returns a handler that writes to w what is at level or above;
 // nil means slog.LevelInfo.
 func NewLineHandler(w io.Writer, level slog.Leveler) *LineHandler {
-	if level == nil {
-		level = slog.LevelInfo
-	}
-	return &LineHandler{out: &lineOutput{w: w}, level: level}
+	return &LineHandler{out: newLineOutput(w, level)}
 }
 
 // Enabled reports whether a record of this level would be written.
 func (h *LineHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.level.Level()
+	return h.out.enabled(level)
 }
 
 // Handle writes one line, and returns the error of the Write.
 func (h *LineHandler) Handle(_ context.Context, r slog.Record) error {
-	h.out.mu.Lock()
-	defer h.out.mu.Unlock()
-	b := h.out.buf[:0]
+	return h.out.write(func(b []byte) []byte { return h.appendRecord(b, r) })
+}
+
+func (h *LineHandler) appendRecord(b []byte, r slog.Record) []byte {
 	if !r.Time.IsZero() {
 		b = r.Time.AppendFormat(b, "2006-01-02 15:04:05.000 ")
 	}
@@ -90,10 +72,7 @@ func (h *LineHandler) Handle(_ context.Context, r slog.Record) error {
 	if n := len(b); n > 0 && b[n-1] == ' ' {
 		b = b[:n-1]
 	}
-	b = append(b, '\n')
-	_, err := h.out.w.Write(b)
-	h.out.keep(b)
-	return err
+	return append(b, '\n')
 }
 
 // WithAttrs returns a handler that puts attrs in front of every record's own.

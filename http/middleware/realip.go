@@ -194,10 +194,5 @@ func parseNode(s string) netip.Addr {
 // isNodePort accepts ":" and a port, which may be obfuscated: RFC 7239 section 6.
 func isNodePort(s string) bool {
 	s = strings.TrimPrefix(strings.TrimPrefix(s, ":"), "_")
-	for i := range len(s) {
-		if !syntax.IsAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && nameBytes.HasAll(s)
 }

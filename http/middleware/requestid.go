@@ -68,15 +68,5 @@ func RequestIDOf(c context.Context) string {
 }
 
 func saneID(s string) bool {
-	if s == "" || len(s) > longestID {
-		return false
-	}
-	for i := range len(s) {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '.', b == '_', b == '-':
-		default:
-			return false
-		}
-	}
-	return true
+	return s != "" && len(s) <= longestID && nameBytes.HasAll(s)
 }
