@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	nethttp "net/http"
@@ -88,18 +89,25 @@ func TestLeastWriteRate(t *testing.T) {
 	ended := make(chan error, 1)
 	app := large(t, ended)
 	app.Server.WriteTimeout, app.Server.MinWriteRate = 5*timeout, 1<<10
-	c := dial(t, serveApp(t, app))
-	send(t, c, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-	r := bufio.NewReader(c)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for start := time.Now(); time.Since(start) < 8*timeout; <-tick.C {
-		if _, err := io.CopyN(io.Discard, r, 16<<10); err != nil {
-			t.Fatalf("an honest reader was cut: %v", err)
+	addr := serveApp(t, app)
+	steadily(t, 5*timeout/2, func() (pause time.Duration, err error) {
+		c := dial(t, addr)
+		defer func() { c.Close(); <-ended }()
+		send(t, c, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
+		r := bufio.NewReader(c)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		start := time.Now()
+		for last := start; last.Sub(start) < 8*timeout; <-tick.C {
+			_, err := io.CopyN(io.Discard, r, 16<<10)
+			now := time.Now()
+			pause, last = max(pause, now.Sub(last)), now
+			if err != nil {
+				return pause, fmt.Errorf("an honest reader was cut: %w", err)
+			}
 		}
-	}
-	c.Close()
-	<-ended
+		return pause, nil
+	})
 }
 
 // A peer that resets its connection, or vanishes without a word, within an answer ends its handler; a peer that sends nothing
