@@ -20,7 +20,7 @@ type requestBody struct {
 	kept   []byte    // storage for data
 	// replaced: what is read is not what the client has declared and sent
 	replaced bool
-	in     inbound
+	in       inbound
 }
 
 func (b *requestBody) reset() {

@@ -108,7 +108,7 @@ func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 		return closing(f, err)
 	}
 	x.phase = answered
-	if x.isHead || n == 0 || bodyless(code) {
+	if n == 0 || x.withoutBody() {
 		return closing(f, nil)
 	}
 	x.sent = n
@@ -131,10 +131,7 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	if err := x.ready(code); err != nil {
 		return err
 	}
-	if code == 205 {
-		contentType, body = "", nil // RFC 9110 section 15.3.6
-	}
-	if len(x.filters) > 0 && !bodyless(code) {
+	if len(x.filters) > 0 && filtered(code) {
 		var err error
 		if body, err = x.filterWhole(code, contentType, body); err != nil {
 			return err
@@ -145,7 +142,7 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 		return err
 	}
 	x.phase = answered
-	if x.isHead || bodyless(code) {
+	if x.withoutBody() {
 		return nil
 	}
 	x.sent = int64(len(body))
@@ -159,6 +156,14 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	}
 	return err
 }
+
+// withoutBody says whether the answer that has begun has no body, whatever is written: its header section says all.
+func (x *exchange) withoutBody() bool {
+	return x.isHead || bodyless(x.status) || x.status == resetContent
+}
+
+// filtered says whether answers of that code pass filters.
+func filtered(code int) bool { return !bodyless(code) && code != resetContent }
 
 // ready says whether a response of that code can be begun now. Of the interim codes only 101 ends a request.
 func (x *exchange) ready(code int) error {
@@ -181,6 +186,9 @@ func (x *exchange) ready(code int) error {
 
 // start makes the header section of the response. The version is ours, also for a client of HTTP/1.0: RFC 9110 section 2.5.
 func (x *exchange) start(code int, contentType string, length int64) error {
+	if code == resetContent {
+		contentType, length = "", 0
+	}
 	x.status, x.length, x.phase = code, length, streaming
 	if contentType != "" && x.own&ownType == 0 && !bodyless(code) {
 		x.fields = appendLine(x.fields, "Content-Type", contentType)
