@@ -31,6 +31,7 @@ const (
 	skipping                            // x is answered, and what is left of its body is dropped
 	peerDone                            // the client sends no more
 	lost                                // the connection is gone
+	resetting                           // it is reset once the client has what was answered
 )
 
 func (c *conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -97,8 +98,7 @@ func (c *conn) step(in *reactor.Buffer) bool {
 // flush sends the answers that have been gathered in the loop's scratch.
 func (c *conn) flush() {
 	if x := c.worker.scratch; len(x.buf) > 0 {
-		_ = c.tcp.Send(x.buf) // to a connection that is gone: nobody to tell
-		x.buf = kept(x.buf)
+		_ = c.tcp.Send(x.takeBuf()) // to a connection that is gone: nobody to tell
 	}
 }
 

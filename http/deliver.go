@@ -18,8 +18,10 @@ const (
 
 // deliver hands over what is in buf, and p behind it.
 func (x *exchange) deliver(p []byte) error {
-	buf := x.buf
-	x.buf = kept(buf)
+	buf := x.takeBuf()
+	if x.phase != unanswered {
+		x.partly = true
+	}
 	switch {
 	case len(buf) == 0 && len(p) == 0:
 		return nil

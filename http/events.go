@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -61,6 +63,10 @@ func (c *conn) written() {
 	c.clear(sendingFile)
 	c.worker.forgetSlow(c)
 	c.roomMade()
+	if c.has(resetting) {
+		c.reset()
+		return
+	}
 	if !c.has(stopped) || c.has(running) {
 		return
 	}
@@ -105,11 +111,14 @@ func (c *conn) timeout() {
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
 	if c.has(finished) {
-		if c.tcp.PendingOutput() && c.worker.tooSlow(c, now) {
+		switch {
+		case c.tcp.PendingOutput() && c.worker.tooSlow(c, now):
 			c.cut()
-			return
+		case c.has(resetting):
+			c.reset()
+		default:
+			c.rest()
 		}
-		c.rest()
 		return
 	}
 	receiving := c.receiving()
@@ -184,6 +193,9 @@ func (c *conn) leave() {
 
 // cut closes a connection without regard for what is on its way to the client.
 func (c *conn) cut() {
+	if c.has(resetting) {
+		_ = unix.SetsockoptLinger(c.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
 	c.set(finished)
 	c.tcp.ForceClose()
 }

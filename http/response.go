@@ -30,6 +30,8 @@ type response struct {
 	fields    []byte // header lines that the handler has set
 	trailer   []byte // trailer lines likewise
 	buf       []byte // what is not delivered yet: bytes for the connection, or of a body that net/http takes
+	from      int    // where this answer begins in buf, behind those of earlier requests
+	partly    bool   // a part of it was delivered
 	pending   []byte // of a stream: what is not framed yet
 	filters   []Filter
 	filtering FilterWriter
@@ -51,9 +53,19 @@ const unknownLength = -1
 func (r *response) reset(close, http10, isHead bool) {
 	*r = response{
 		status: 200, close: close, http10: http10, isHead: isHead,
-		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, pending: r.pending[:0],
+		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, from: len(r.buf), pending: r.pending[:0],
 	}
 }
+
+// takeBuf returns what is to be delivered now, and begins with an empty buf.
+func (r *response) takeBuf() []byte {
+	buf := r.buf
+	r.buf, r.from = kept(buf), 0
+	return buf
+}
+
+// dropAnswer forgets what was made of this answer and not delivered, but not the answers in front of it.
+func (r *response) dropAnswer() { r.buf = r.buf[:r.from] }
 
 // SetStatus sets the code of the answer that the server gives when the handler returns nil without having answered. It does
 // nothing behind the beginning of the answer.

@@ -200,6 +200,7 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 				panic(v)
 			}
 			x.phase, x.torn, x.close = answered, true, true
+			x.dropAnswer()
 			return
 		}
 		x.logError("panic in a handler", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
@@ -208,7 +209,8 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 	return err, false
 }
 
-// abortHandler is what a handler panics with to cut the connection without a word in the log.
+// abortHandler is what a handler panics with to cut the connection without a word in the log, and without what the client has
+// not been sent yet of its answer.
 var abortHandler = nethttp.ErrAbortHandler
 
 // reportRefusal notes what clients do wrong, for whoever looks for it.
