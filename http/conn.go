@@ -11,11 +11,17 @@ import "github.com/carillon-go/carillon/reactor"
 // goroutine, bytes of the requests behind it wait, a few in the input and the rest in the kernel. So they do when a client
 // does not take its answers, or a file is on its way.
 type conn struct {
-	tcp    *reactor.TcpConnection
+	tcp *reactor.TcpConnection
+	*place
+	x     *exchange // of a request whose body is awaited, or whose handler is at work
+	head  progress
+	flags connFlags
+}
+
+// place is what the connections of one loop to one local address share. It does not change.
+type place struct {
 	worker *worker
-	x      *exchange // of a request whose body is awaited, or whose handler is at work
-	head   progress
-	flags  connFlags
+	local  reactor.InetAddress
 }
 
 type connFlags uint16
@@ -163,6 +169,10 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 func (c *conn) await(x *exchange) {
 	c.set(running)
 	x.lent, x.onLoop = true, false
+	if c.has(lost) { // the handler has closed the connection
+		x.room.lost()
+		x.ticket.end(ErrClientGone)
+	}
 	x.async.park()
 }
 
@@ -185,16 +195,4 @@ func (c *conn) resume() {
 // rest sets the deadline of a connection that awaits nothing of its client, or a request.
 func (c *conn) rest() {
 	c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.tick))
-}
-
-// local asks for the local address; the zero address where the connection is gone. Any goroutine.
-func (c *conn) local() reactor.InetAddress {
-	if c.worker.loop.IsInLoopThread() {
-		return c.tcp.LocalAddr()
-	}
-	answer := make(chan reactor.InetAddress, 1)
-	if c.worker.loop.QueueInLoop(func() { answer <- c.tcp.LocalAddr() }) != nil {
-		return reactor.InetAddress{}
-	}
-	return <-answer
 }

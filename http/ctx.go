@@ -77,7 +77,7 @@ func (c *Ctx) LocalAddr() reactor.InetAddress {
 	if x.conn == nil {
 		return x.via.localAddr()
 	}
-	return x.conn.local()
+	return x.conn.local
 }
 
 // ClientIP returns the address of the client: what SetClientIP was given, else the IP address of RemoteAddr; not valid for a

@@ -16,7 +16,8 @@ func (s *Server) callbacks() *reactor.Callbacks {
 	return &reactor.Callbacks{
 		Connection: func(tcp *reactor.TcpConnection) {
 			if tcp.Connected() {
-				c := &conn{tcp: tcp, worker: s.workers[tcp.Loop()]}
+				w := s.workers[tcp.Loop()]
+				c := &conn{tcp: tcp, place: w.placeOf(tcp)}
 				tcp.SetContext(c)
 				c.rest()
 				return
@@ -45,8 +46,11 @@ func (c *conn) gone() {
 	if c.worker.server.draining.Load() && byForce && !c.has(peerDone) {
 		cause = ErrServerClosed
 	}
-	c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
+	parked := c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
 	c.abandon(cause)
+	if parked != nil {
+		parked.abandon()
+	}
 }
 
 // abandon tells a handler at work that its client has left: its context ends, and reading the body fails.

@@ -54,7 +54,7 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		select {
 		case <-x.over:
 		case <-r.Context().Done():
-			if a.void() {
+			if a.claim() {
 				a.giveUp()
 			}
 			<-x.over

@@ -75,7 +75,8 @@ func (c *Ctx) SetStatus(code int) {
 	}
 }
 
-// StatusCode returns the code of the answer: the one given, else the one that SetStatus announced, 200 without.
+// StatusCode returns the code of the answer: the one given, else the one that SetStatus announced, 200 without. It is 101 when a
+// handler of net/http has taken the connection over (http.Hijacker), whatever it speaks there.
 func (c *Ctx) StatusCode() int { return c.live().status }
 
 // BytesSent returns how many bytes of body have been answered so far; 0 for HEAD.
