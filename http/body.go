@@ -48,7 +48,8 @@ func (b *requestBody) stays(x *exchange) bool {
 }
 
 // BodyReader returns the body of the request as it arrives; on a route without StreamBody it is there already. The reader is
-// valid until the handler returns; what it has not read by then is skipped, or the connection closes.
+// valid until the handler returns, or, when that has called Async, the handler that is given to Answer; what it has not read by
+// then is skipped, or the connection closes.
 //
 // Its Read waits for the client, which is asked by 100 Continue if it waits for that (RFC 9110 section 10.1.1); a handler
 // that does not read, spares the client sending. Errors of the reader: an *Error of 400 or 413 when the body turns out to be

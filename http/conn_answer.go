@@ -52,7 +52,6 @@ func (c *conn) answered(x *exchange) bool {
 	case unread && c.has(peerDone):
 		last = true // the rest never comes
 	case unread && !last:
-		x.body.in.counted = 0
 		c.set(skipping)
 		c.startBodyClock()
 		return true

@@ -53,9 +53,8 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	case c.used.Load():
 		c.end(ErrHandlerReturned)
 		w.ctx = new(Ctx)
-	case c.values != nil:
-		clear(c.values)
-		c.values = c.values[:0]
+	default:
+		c.forget()
 	}
 }
 
