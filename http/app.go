@@ -23,7 +23,7 @@ import (
 //	log.Fatal(app.Run(":8080"))
 //
 // Its handlers run on goroutines and may block, but for those marked Inline. An App is a net/http Handler as well, so that it
-// can run under a server of net/http.
+// can run under a server of net/http. The zero App cannot be used: New makes one.
 type App struct {
 	Router
 
@@ -50,13 +50,22 @@ func New() *App {
 }
 
 func (a *App) mustBeOpen(what string) {
+	a.mustBeMade()
 	if a.started {
 		panic(fmt.Sprintf("http: %s after the App has started: register everything before", what))
 	}
 }
 
+// mustBeMade panics for an App, or a Router, that is none.
+func (a *App) mustBeMade() {
+	if a == nil || a.Router.app == nil {
+		panic("http: an App is made by http.New(), its routers by Group: the zero value cannot be used")
+	}
+}
+
 // prepare fixes the routes.
 func (a *App) prepare() {
+	a.mustBeMade()
 	a.once.Do(func() {
 		a.started = true
 		// It streams, so that nobody is asked, or waited, for a body that is not wanted; without a body it is inline.

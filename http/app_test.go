@@ -501,3 +501,22 @@ func TestAppInProcess(t *testing.T) {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
 }
+
+// An App that New has not made says so, in place of a nil dereference.
+func TestZeroAppSaysWhatToDo(t *testing.T) {
+	for name, f := range map[string]func(app *App){
+		"Get": func(app *App) { app.Get("/", echo) }, "Use": func(app *App) { app.Use() },
+		"Group": func(app *App) { app.Group("/a") }, "Start": func(app *App) { _ = app.Start() },
+		"ServeHTTP": func(app *App) { app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) },
+		"Router":    func(*App) { new(Router).Get("/", echo) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if v := fmt.Sprint(recover()); !strings.Contains(v, "http.New()") {
+					t.Errorf("panic: %s", v)
+				}
+			}()
+			f(&App{})
+		})
+	}
+}

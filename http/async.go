@@ -14,6 +14,7 @@ type Async struct {
 	mu     sync.Mutex
 	parked bool    // that handler has returned
 	taken  bool    // somebody answers, or has
+	lost   bool    // the client had gone before: who comes first with an answer is told so
 	later  Handler // came before that handler had returned
 }
 
@@ -24,7 +25,7 @@ const clientClosed = 499
 var ErrNoAsync = errors.New("http: no Async behind a middleware of net/http")
 
 // Async lets the handler return before there is an answer: it comes by the Answer of what Async returns, and until then the
-// connection waits. What the handler itself returns is logged when it is an error, and has no other effect. Called again, it
+// connection waits; when the client leaves before somebody answers, the request ends as a 499. What the handler itself returns is logged when it is an error, and has no other effect. Called again, it
 // returns the same. Errors: ErrWritten when the answer has begun, and ErrNoAsync.
 func (c *Ctx) Async() (*Async, error) {
 	x := c.live()
@@ -52,8 +53,12 @@ func (a *Async) Context() context.Context { return a.ticket }
 func (a *Async) Answer(h Handler) error {
 	a.mu.Lock()
 	if a.taken {
+		err := ErrWritten
+		if a.lost {
+			a.lost, err = false, ErrClientGone
+		}
 		a.mu.Unlock()
-		return ErrWritten
+		return err
 	}
 	a.taken = true
 	if !a.parked {
@@ -83,15 +88,45 @@ func (a *Async) reachable() bool {
 // giveUp ends the request without its client, for those who wait for that, such as After. Only for who answers.
 func (a *Async) giveUp() { a.run(func(c *Ctx) error { return c.NoContent(clientClosed) }) }
 
-// park is called when the handler that asked has returned; from now on x is whose that answers.
+// park is called when the handler that asked has returned; from now on x is whose that answers. A client that has gone before
+// is given up here, one that goes later by its connection.
 func (a *Async) park() {
+	x := a.x
+	x.room.mu.Lock()
 	a.mu.Lock()
 	a.parked = true
-	h := a.later
-	a.mu.Unlock()
-	if h != nil {
-		go a.run(h)
+	h, late := a.later, false
+	if h == nil && !a.taken {
+		if late = x.room.gone; !late {
+			x.room.parked = a
+		}
 	}
+	a.mu.Unlock()
+	x.room.mu.Unlock()
+	switch {
+	case h != nil:
+		go a.run(h)
+	case late:
+		a.abandon()
+	}
+}
+
+// abandon ends, on a goroutine of its own, a request whose client has gone and that nobody has begun to answer.
+func (a *Async) abandon() {
+	if a.claim() {
+		go a.giveUp()
+	}
+}
+
+// claim keeps everybody from answering for a client that has gone. It says whether that was possible.
+func (a *Async) claim() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.taken {
+		return false
+	}
+	a.taken, a.lost = true, true
+	return true
 }
 
 // void keeps everybody from answering: the handler that asked has panicked. It says whether that was possible.

@@ -18,11 +18,13 @@ type requestBody struct {
 	pipe   *pipe     // brings a body that streams
 	reader io.Reader // what BodyReader returned: a pipe, or what stands in its place
 	kept   []byte    // storage for data
-	in     inbound
+	// replaced: what is read is not what the client has declared and sent
+	replaced bool
+	in       inbound
 }
 
 func (b *requestBody) reset() {
-	b.data, b.whole, b.failed, b.pipe, b.reader = nil, false, nil, nil, nil
+	b.data, b.whole, b.failed, b.pipe, b.reader, b.replaced = nil, false, nil, nil, nil, false
 	b.kept = kept(b.kept)
 	if len(b.in.tail.fields) > 0 { // else the next request would have the trailers of this one
 		b.in.tail.reset()
@@ -46,7 +48,8 @@ func (b *requestBody) stays(x *exchange) bool {
 }
 
 // BodyReader returns the body of the request as it arrives; on a route without StreamBody it is there already. The reader is
-// valid until the handler returns; what it has not read by then is skipped, or the connection closes.
+// valid until the handler returns, or, when that has called Async, the handler that is given to Answer; what it has not read by
+// then is skipped, or the connection closes.
 //
 // Its Read waits for the client, which is asked by 100 Continue if it waits for that (RFC 9110 section 10.1.1); a handler
 // that does not read, spares the client sending. Errors of the reader: an *Error of 400 or 413 when the body turns out to be
@@ -70,10 +73,12 @@ func (c *Ctx) BodyReader() io.Reader {
 }
 
 // ReplaceBody has r read in place of the body from here on: for middleware that decodes it. r is bounded by the route's
-// MaxBody when it is read as a whole.
+// MaxBody when it is read as a whole. ContentLength is -1 then, and the Content-Length line is gone; other lines that describe
+// the body, such as Content-Encoding, are the caller's to remove by DropHeader.
 func (c *Ctx) ReplaceBody(r io.Reader) {
-	b := &c.live().body
-	b.reader, b.data, b.whole = r, nil, false
+	c.DropHeader("Content-Length")
+	b := &c.x.body
+	b.reader, b.data, b.whole, b.replaced = r, nil, false, true
 	b.kept = nil // r may still read from it
 }
 

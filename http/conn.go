@@ -11,11 +11,17 @@ import "github.com/carillon-go/carillon/reactor"
 // goroutine, bytes of the requests behind it wait, a few in the input and the rest in the kernel. So they do when a client
 // does not take its answers, or a file is on its way.
 type conn struct {
-	tcp    *reactor.TcpConnection
+	tcp *reactor.TcpConnection
+	*place
+	x     *exchange // of a request whose body is awaited, or whose handler is at work
+	head  progress
+	flags connFlags
+}
+
+// place is what the connections of one loop to one local address share. It does not change.
+type place struct {
 	worker *worker
-	x      *exchange // of a request whose body is awaited, or whose handler is at work
-	head   progress
-	flags  connFlags
+	local  reactor.InetAddress
 }
 
 type connFlags uint16
@@ -31,6 +37,7 @@ const (
 	skipping                            // x is answered, and what is left of its body is dropped
 	peerDone                            // the client sends no more
 	lost                                // the connection is gone
+	resetting                           // it is reset once the client has what was answered
 )
 
 func (c *conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -97,8 +104,7 @@ func (c *conn) step(in *reactor.Buffer) bool {
 // flush sends the answers that have been gathered in the loop's scratch.
 func (c *conn) flush() {
 	if x := c.worker.scratch; len(x.buf) > 0 {
-		_ = c.tcp.Send(x.buf) // to a connection that is gone: nobody to tell
-		x.buf = kept(x.buf)
+		_ = c.tcp.Send(x.takeBuf()) // to a connection that is gone: nobody to tell
 	}
 }
 
@@ -163,6 +169,10 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 func (c *conn) await(x *exchange) {
 	c.set(running)
 	x.lent, x.onLoop = true, false
+	if c.has(lost) { // the handler has closed the connection
+		x.room.lost()
+		x.ticket.end(ErrClientGone)
+	}
 	x.async.park()
 }
 
@@ -185,16 +195,4 @@ func (c *conn) resume() {
 // rest sets the deadline of a connection that awaits nothing of its client, or a request.
 func (c *conn) rest() {
 	c.tcp.SetDeadline(after(c.worker.loop.Now(), c.worker.times.tick))
-}
-
-// local asks for the local address; the zero address where the connection is gone. Any goroutine.
-func (c *conn) local() reactor.InetAddress {
-	if c.worker.loop.IsInLoopThread() {
-		return c.tcp.LocalAddr()
-	}
-	answer := make(chan reactor.InetAddress, 1)
-	if c.worker.loop.QueueInLoop(func() { answer <- c.tcp.LocalAddr() }) != nil {
-		return reactor.InetAddress{}
-	}
-	return <-answer
 }

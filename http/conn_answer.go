@@ -2,8 +2,7 @@ package http
 
 import (
 	"errors"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -38,18 +37,21 @@ func (c *conn) complete(x *exchange) {
 // answered sends the answer of x and says whether the connection goes on.
 func (c *conn) answered(x *exchange) bool {
 	last, upgrade := x.close || c.has(ending), x.upgrade
+	endless := x.torn && x.http10 && x.length < 0
+	if endless && !x.partly { // nothing of it needs to go out, so no reset can take the answers in front of it along
+		x.dropAnswer()
+		endless = false
+	}
 	if x != c.worker.scratch || last || upgrade != nil {
 		_ = x.deliver(nil)
 	}
 	if x.hasFile {
 		c.set(sendingFile)
 	}
-	endless := x.torn && x.http10 && x.length < 0
 	switch unread := x.body.pipe != nil && !x.body.in.whole; {
 	case unread && c.has(peerDone):
 		last = true // the rest never comes
 	case unread && !last:
-		x.body.in.counted = 0
 		c.set(skipping)
 		c.startBodyClock()
 		return true
@@ -151,10 +153,25 @@ func (c *conn) finish() {
 	c.tcp.Shutdown()
 }
 
+// resetPause is how long a connection that is to be reset waits for the client's kernel before it looks again.
+const resetPause = 20 * time.Millisecond
+
 // reset ends a connection whose last answer is a part of one, and whose end would be that of the answer: no client takes a
-// reset for that.
+// reset for that. It takes along what is still on its way, which may be answers to earlier requests; so it waits for that, as
+// long as a client may take for its answers.
 func (c *conn) reset() {
-	_ = unix.SetsockoptLinger(c.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	c.set(finished | resetting)
+	now, write := c.worker.loop.Now(), c.worker.times.write
+	if late := write > 0 && c.tcp.LastActive()+write <= now; !late {
+		if c.tcp.PendingOutput() {
+			c.rest()
+			return
+		}
+		if n, err := c.tcp.Socket().Unacknowledged(); err == nil && n > 0 {
+			c.tcp.SetDeadline(now + resetPause)
+			return
+		}
+	}
 	c.cut()
 }
 

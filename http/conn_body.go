@@ -126,8 +126,9 @@ func (c *conn) skip(in *reactor.Buffer) bool {
 	x := c.x
 	n, err := x.skip(in.Peek())
 	in.Retrieve(n)
+	x.body.in.drained += int64(n) // counted starts anew with the clock
 	switch {
-	case err != nil, x.body.in.counted > drainBound:
+	case err != nil, x.body.in.drained > drainBound:
 		c.finish()
 		return false
 	case x.body.in.whole:

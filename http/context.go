@@ -74,6 +74,14 @@ func (l *lifetime) end(cause error) {
 // Deadline implements context.Context: the time that SetTimeout set.
 func (c *Ctx) Deadline() (deadline time.Time, ok bool) { return c.standard().Deadline() }
 
+// forget lets go of what Set has stored, which goroutines that the handler has left behind may still look for.
+func (l *lifetime) forget() {
+	l.mu.Lock()
+	clear(l.values)
+	l.values = l.values[:0]
+	l.mu.Unlock()
+}
+
 // Done implements context.Context.
 func (c *Ctx) Done() <-chan struct{} { return c.standard().Done() }
 

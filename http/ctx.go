@@ -15,6 +15,9 @@ import (
 // An error that it returns becomes the answer, by its code when it is or wraps an *Error and else by 500, unless an answer
 // was written before; a panic becomes 500 and ends the connection. A handler that writes nothing and returns nil has
 // answered 200, or what SetStatus said, with an empty body, as in net/http.
+//
+// runtime.Goexit, which t.FailNow calls, is like a panic on a goroutine. On a loop it must not be called: nothing can stop it, and
+// it ends the loop with all of its connections.
 type Handler func(c *Ctx) error
 
 // Middleware makes a handler out of another.
@@ -77,7 +80,7 @@ func (c *Ctx) LocalAddr() reactor.InetAddress {
 	if x.conn == nil {
 		return x.via.localAddr()
 	}
-	return x.conn.local()
+	return x.conn.local
 }
 
 // ClientIP returns the address of the client: what SetClientIP was given, else the IP address of RemoteAddr; not valid for a

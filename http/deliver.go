@@ -18,8 +18,10 @@ const (
 
 // deliver hands over what is in buf, and p behind it.
 func (x *exchange) deliver(p []byte) error {
-	buf := x.buf
-	x.buf = kept(buf)
+	buf := x.takeBuf()
+	if x.phase != unanswered {
+		x.partly = true
+	}
 	switch {
 	case len(buf) == 0 && len(p) == 0:
 		return nil
@@ -113,12 +115,14 @@ func (r *room) made() {
 	r.mu.Unlock()
 }
 
-// lost tells it that nobody takes any more.
-func (r *room) lost() {
+// lost tells it that nobody takes any more, and returns who was to answer behind the handler, if it has returned.
+func (r *room) lost() (parked *Async) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	parked, r.parked = r.parked, nil
 	r.gone = true
 	r.wake.Broadcast()
-	r.mu.Unlock()
+	return parked
 }
 
 // expire ends waits, and all later ones of the same request, until it is called with false. Any goroutine.
@@ -135,6 +139,6 @@ func (r *room) expire(turn uint64, on bool) {
 func (r *room) next() {
 	r.mu.Lock()
 	r.turn++
-	r.gone, r.expired, r.endless = false, false, false
+	r.gone, r.expired, r.endless, r.parked = false, false, false, nil
 	r.mu.Unlock()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -14,7 +16,8 @@ func (s *Server) callbacks() *reactor.Callbacks {
 	return &reactor.Callbacks{
 		Connection: func(tcp *reactor.TcpConnection) {
 			if tcp.Connected() {
-				c := &conn{tcp: tcp, worker: s.workers[tcp.Loop()]}
+				w := s.workers[tcp.Loop()]
+				c := &conn{tcp: tcp, place: w.placeOf(tcp)}
 				tcp.SetContext(c)
 				c.rest()
 				return
@@ -43,8 +46,11 @@ func (c *conn) gone() {
 	if c.worker.server.draining.Load() && byForce && !c.has(peerDone) {
 		cause = ErrServerClosed
 	}
-	c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
+	parked := c.x.room.lost() // ahead of the end of the context, which tells whoever answers to look
 	c.abandon(cause)
+	if parked != nil {
+		parked.abandon()
+	}
 }
 
 // abandon tells a handler at work that its client has left: its context ends, and reading the body fails.
@@ -61,6 +67,10 @@ func (c *conn) written() {
 	c.clear(sendingFile)
 	c.worker.forgetSlow(c)
 	c.roomMade()
+	if c.has(resetting) {
+		c.reset()
+		return
+	}
 	if !c.has(stopped) || c.has(running) {
 		return
 	}
@@ -105,11 +115,14 @@ func (c *conn) timeout() {
 	}
 	now, times := c.worker.loop.Now(), &c.worker.times
 	if c.has(finished) {
-		if c.tcp.PendingOutput() && c.worker.tooSlow(c, now) {
+		switch {
+		case c.tcp.PendingOutput() && c.worker.tooSlow(c, now):
 			c.cut()
-			return
+		case c.has(resetting):
+			c.reset()
+		default:
+			c.rest()
 		}
-		c.rest()
 		return
 	}
 	receiving := c.receiving()
@@ -184,6 +197,9 @@ func (c *conn) leave() {
 
 // cut closes a connection without regard for what is on its way to the client.
 func (c *conn) cut() {
+	if c.has(resetting) {
+		_ = unix.SetsockoptLinger(c.tcp.Socket().FD(), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
 	c.set(finished)
 	c.tcp.ForceClose()
 }

@@ -62,6 +62,8 @@ type room struct {
 	gone bool   // the connection is
 	// expired: the time for writing that a handler of net/http has set is over
 	expired bool
+	// parked is an answer that nobody has begun when the handler returned. It may have been begun since.
+	parked *Async
 	// endless: the answer never ends of itself, so that a server that shuts down ends it
 	endless bool
 }

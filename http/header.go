@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // The response's header lines are kept as they will be sent, "Name: value\r\n", one behind the other. Few responses have
@@ -13,7 +14,8 @@ import (
 // was written.
 //
 // ErrBadHeader: a name that is no token; a value with CR, LF, NUL or another control byte (but HTAB); Content-Length and
-// Transfer-Encoding, which the server sets from what it sends. "Connection: close" ends the connection after this answer.
+// Transfer-Encoding, which the server sets from what it sends. "Connection: close" ends the connection after this answer; what
+// Connection then says of that is the server's, so that a "keep-alive" is left out.
 func (c *Ctx) SetHeader(name, value string) error {
 	if err := c.checkHeader(name, value); err != nil {
 		return err
@@ -136,17 +138,29 @@ const (
 
 func (r *response) appendHeader(name, value string) {
 	if sameName([]byte(name), "Connection") {
-		for rest := viewOf(value); rest != nil; {
-			var token []byte
-			token, rest = nextElement(rest)
-			r.wantClose = r.wantClose || equalFold(token, "close")
-		}
-		if equalFold(viewOf(value), "close") {
-			return // written by the server, once
+		if value = r.takeConnection(value); value == "" {
+			return
 		}
 	}
 	r.own |= ownLine(name)
 	r.fields = appendLine(r.fields, name, value)
+}
+
+// takeConnection returns what of a Connection line is the handler's to say. Whether the connection stays is the server's, which
+// writes that once; the handler can only ask it to close.
+func (r *response) takeConnection(value string) string {
+	var others []string
+	for rest := viewOf(value); rest != nil; {
+		var token []byte
+		token, rest = nextElement(rest)
+		switch {
+		case equalFold(token, "close"):
+			r.wantClose = true
+		case len(token) > 0 && !equalFold(token, "keep-alive"):
+			others = append(others, string(token))
+		}
+	}
+	return strings.Join(others, ", ")
 }
 
 func appendLine(b []byte, name, value string) []byte {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	nethttp "net/http"
 	"os"
@@ -192,4 +193,48 @@ func TestHijackWithinABody(t *testing.T) {
 		t.Error("the body had an end")
 	}
 	closes(t, c)
+}
+
+// A connection that was taken over is no 200 in a log.
+func TestHijackedStatusIs101(t *testing.T) {
+	codes := make(chan int, 1)
+	for name, opts := range map[string][]RouteOption{
+		"plain":                   nil,
+		"behind a net/http layer": {With(WrapMiddleware(func(next nethttp.Handler) nethttp.Handler { return next }))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func() *App {
+				app := New()
+				log := &lockedBuffer{}
+				app.Server.Logger = slog.New(slog.NewTextHandler(log, nil))
+				app.Use(func(next Handler) Handler {
+					return func(c *Ctx) error {
+						c.After(func(c *Ctx) {
+							if log.String() != "" {
+								t.Errorf("logged: %s", log)
+							}
+							codes <- c.StatusCode()
+						})
+						return next(c)
+					}
+				})
+				app.Handle("/take", nethttp.HandlerFunc(func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+					c, _, err := nethttp.NewResponseController(w).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c.Close()
+				}), opts...)
+				return app
+			}, func(t *testing.T, url string) {
+				c := dial(t, strings.TrimPrefix(url, "http://"))
+				send(t, c, take)
+				closes(t, c)
+				if code := <-codes; code != 101 {
+					t.Errorf("%d, want 101", code)
+				}
+			})
+		})
+	}
 }

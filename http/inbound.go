@@ -14,6 +14,7 @@ type inbound struct {
 	tailRaw []byte
 	began   time.Duration // when the body's clock started
 	counted int64         // bytes that have come since
+	drained int64         // bytes that were dropped behind the answer
 }
 
 // start begins with the body that h declares; max is how large it may be.
@@ -24,7 +25,7 @@ func (in *inbound) start(h *head, lim *Limits, max int64) {
 	in.whole = !h.chunked && h.length == 0
 	in.chunks, in.tailRaw = chunked{}, in.tailRaw[:0]
 	in.tail.reset()
-	in.counted = 0
+	in.counted, in.drained = 0, 0
 }
 
 // take moves bytes of the body from src behind dst, at most room of them, and returns how many bytes of src it used up. An

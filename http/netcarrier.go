@@ -37,6 +37,9 @@ func (n *netCarrier) header(x *exchange) {
 		}
 	}
 	maps.Copy(h, netLines(x.fields))
+	if x.wantClose || x.close {
+		h["Connection"] = append([]string{"close"}, h["Connection"]...)
+	}
 }
 
 func (n *netCarrier) start(x *exchange) error {
@@ -52,9 +55,6 @@ func (n *netCarrier) start(x *exchange) error {
 	}
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil // nobody is to guess it
-	}
-	if x.wantClose || x.close {
-		h.Set("Connection", "close")
 	}
 	n.w.WriteHeader(x.status)
 	return nil

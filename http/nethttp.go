@@ -42,7 +42,7 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		select {
 		case <-x.over:
 		case <-r.Context().Done():
-			if a.void() {
+			if a.claim() {
 				a.giveUp()
 			}
 			<-x.over

@@ -51,8 +51,8 @@ func (n *netContext) Value(key any) any {
 	return v
 }
 
-// localAddr asks for the address when somebody wants it, because that takes the loop; nil where net/http has the connection,
-// and behind the handler when nobody has asked before.
+// localAddr is made when somebody wants it; nil where net/http has the connection, and behind the handler when nobody has asked
+// before.
 func (n *netContext) localAddr() net.Addr {
 	n.mu.Lock()
 	defer n.mu.Unlock()

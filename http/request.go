@@ -1,6 +1,9 @@
 package http
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Method returns the request's method. It is one of the registered names, in capitals: others were answered by 501.
 func (c *Ctx) Method() string { return c.live().head.method }
@@ -57,10 +60,18 @@ func (c *Ctx) Headers() iter.Seq2[string, string] {
 	return c.pairs(x.head.fields, x.raw)
 }
 
-// ContentLength returns the length of the body that was declared; 0 without a body, -1 for one whose length nobody knows yet.
+// DropHeader removes the header lines of that name, in whatever case, from the request, for who reads it from here on: for
+// middleware that has dealt with what they say. It must not be called while Headers is ranged over.
+func (c *Ctx) DropHeader(name string) {
+	x := c.live()
+	x.head.fields = slices.DeleteFunc(x.head.fields, func(f field) bool { return sameName(f.name.of(x.raw), name) })
+}
+
+// ContentLength returns the length of the body that was declared; 0 without a body, -1 for one whose length nobody knows yet
+// or that ReplaceBody has put in the place of another.
 func (c *Ctx) ContentLength() int64 {
 	x := c.live()
-	if x.head.chunked {
+	if x.head.chunked || x.body.replaced {
 		return -1
 	}
 	return x.head.length

@@ -30,6 +30,8 @@ type response struct {
 	fields    []byte // header lines that the handler has set
 	trailer   []byte // trailer lines likewise
 	buf       []byte // what is not delivered yet: bytes for the connection, or of a body that net/http takes
+	from      int    // where this answer begins in buf, behind those of earlier requests
+	partly    bool   // a part of it was delivered
 	pending   []byte // of a stream: what is not framed yet
 	filters   []Filter
 	filtering FilterWriter
@@ -51,9 +53,19 @@ const unknownLength = -1
 func (r *response) reset(close, http10, isHead bool) {
 	*r = response{
 		status: 200, close: close, http10: http10, isHead: isHead,
-		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, pending: r.pending[:0],
+		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, from: len(r.buf), pending: r.pending[:0],
 	}
 }
+
+// takeBuf returns what is to be delivered now, and begins with an empty buf.
+func (r *response) takeBuf() []byte {
+	buf := r.buf
+	r.buf, r.from = kept(buf), 0
+	return buf
+}
+
+// dropAnswer forgets what was made of this answer and not delivered, but not the answers in front of it.
+func (r *response) dropAnswer() { r.buf = r.buf[:r.from] }
 
 // SetStatus sets the code of the answer that the server gives when the handler returns nil without having answered. It does
 // nothing behind the beginning of the answer.
@@ -63,7 +75,8 @@ func (c *Ctx) SetStatus(code int) {
 	}
 }
 
-// StatusCode returns the code of the answer: the one given, else the one that SetStatus announced, 200 without.
+// StatusCode returns the code of the answer: the one given, else the one that SetStatus announced, 200 without. It is 101 when a
+// handler of net/http has taken the connection over (http.Hijacker), whatever it speaks there.
 func (c *Ctx) StatusCode() int { return c.live().status }
 
 // BytesSent returns how many bytes of body have been answered so far; 0 for HEAD.
@@ -108,7 +121,7 @@ func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 		return closing(f, err)
 	}
 	x.phase = answered
-	if x.isHead || n == 0 || bodyless(code) {
+	if n == 0 || x.withoutBody() {
 		return closing(f, nil)
 	}
 	x.sent = n
@@ -131,10 +144,7 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	if err := x.ready(code); err != nil {
 		return err
 	}
-	if code == 205 {
-		contentType, body = "", nil // RFC 9110 section 15.3.6
-	}
-	if len(x.filters) > 0 && !bodyless(code) {
+	if len(x.filters) > 0 && filtered(code) {
 		var err error
 		if body, err = x.filterWhole(code, contentType, body); err != nil {
 			return err
@@ -145,7 +155,7 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 		return err
 	}
 	x.phase = answered
-	if x.isHead || bodyless(code) {
+	if x.withoutBody() {
 		return nil
 	}
 	x.sent = int64(len(body))
@@ -159,6 +169,14 @@ func (x *exchange) answer(code int, contentType string, body []byte) error {
 	}
 	return err
 }
+
+// withoutBody says whether the answer that has begun has no body, whatever is written: its header section says all.
+func (x *exchange) withoutBody() bool {
+	return x.isHead || bodyless(x.status) || x.status == resetContent
+}
+
+// filtered says whether answers of that code pass filters.
+func filtered(code int) bool { return !bodyless(code) && code != resetContent }
 
 // ready says whether a response of that code can be begun now. Of the interim codes only 101 ends a request.
 func (x *exchange) ready(code int) error {
@@ -181,6 +199,9 @@ func (x *exchange) ready(code int) error {
 
 // start makes the header section of the response. The version is ours, also for a client of HTTP/1.0: RFC 9110 section 2.5.
 func (x *exchange) start(code int, contentType string, length int64) error {
+	if code == resetContent {
+		contentType, length = "", 0
+	}
 	x.status, x.length, x.phase = code, length, streaming
 	if contentType != "" && x.own&ownType == 0 && !bodyless(code) {
 		x.fields = appendLine(x.fields, "Content-Type", contentType)

@@ -306,7 +306,7 @@ func (w *responseWriter) setTrailers() {
 	}
 }
 
-// Hijack implements http.Hijacker.
+// Hijack implements http.Hijacker. What the handler then says to the client nobody here sees; logs and metrics count it as a 101.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x := w.x
 	switch {
@@ -319,7 +319,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.hijacked, x.hijacked, x.phase = true, true, answered
+	w.hijacked, x.hijacked, x.phase, x.status = true, true, answered, 101
 	return conn, rw, nil
 }
 

@@ -60,9 +60,13 @@ type Server struct {
 	// it: what cannot be parsed, passes a limit, or does not come in time. It runs on the connection's loop, so it must not
 	// block. nil: nobody does.
 	Refused func(remote reactor.InetAddress, e *Error)
-	// ErrorHandler answers for an error that a handler has returned, or that kept the request from one. It runs where the
-	// handler would. When it answers nothing, or returns an error, one line of text is sent. Default TextErrors; that of an
-	// App is ProblemErrors.
+	// ErrorHandler answers for an error that a handler has returned, or that kept the request from one. When it answers nothing,
+	// or returns an error, one line of text is sent. Default TextErrors; that of an App is ProblemErrors.
+	//
+	// It runs in the goroutine that the handler of the route runs in. It runs on the connection's loop, where it must not block
+	// (Ctx.Inline says so), for a Server's Handler and for Inline routes; for what is refused before a handler could run: what
+	// cannot be parsed, or does not come in time; and for the 404 and 405 of an App without middleware. So it should not
+	// block at all.
 	ErrorHandler func(c *Ctx, e *Error) error
 	// Name is the value of the Server header line. Default "carillon"; "-" sends none.
 	Name string

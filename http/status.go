@@ -34,3 +34,6 @@ var statusLines = func() (t [500]string) {
 
 // bodyless says whether an answer of that code never has a body, RFC 9110 sections 15.2, 15.3.5 and 15.4.5.
 func bodyless(code int) bool { return code < 200 || code == 204 || code == 304 }
+
+// resetContent is the code whose answer says that its body is empty, and has none: RFC 9110 section 15.3.6.
+const resetContent = 205

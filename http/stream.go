@@ -66,7 +66,7 @@ func (c *Ctx) stream(code int, contentType string, length int64, write func(s *S
 // beginStream starts an answer of length bytes, or of unknownLength.
 func (x *exchange) beginStream(code int, contentType string, length int64) (*Stream, error) {
 	s := &Stream{c: x.ctx, w: streamWriter{x}}
-	if len(x.filters) > 0 && !bodyless(code) {
+	if len(x.filters) > 0 && filtered(code) {
 		length = x.filterStream(s, code, contentType, length)
 		code = x.status
 	}
@@ -85,7 +85,7 @@ func (x *exchange) endStream() error {
 	if x.broken != nil {
 		return x.broken
 	}
-	if x.length >= 0 && x.sent < x.length && !x.isHead && !bodyless(x.status) {
+	if x.length >= 0 && x.sent < x.length && !x.withoutBody() {
 		return ErrTooShort
 	}
 	x.phase = answered
@@ -136,7 +136,7 @@ func (s *Stream) Context() *Ctx { return s.c }
 // stands between; r may be closed when it returns.
 func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	x := s.c.live()
-	if _, direct := s.w.(streamWriter); direct && !x.isHead {
+	if _, direct := s.w.(streamWriter); direct && !x.withoutBody() {
 		if n, done, err := x.sendFrom(r); done || err != nil {
 			return n, err
 		}
@@ -176,7 +176,7 @@ func (w streamWriter) Write(p []byte) (int, error) {
 	if x.phase != streaming {
 		return 0, ErrWritten
 	}
-	if x.isHead || bodyless(x.status) {
+	if x.withoutBody() {
 		return len(p), nil
 	}
 	if x.broken != nil {

@@ -24,6 +24,7 @@ type worker struct {
 	spare      []*exchange
 	hands      hands
 	slow       map[*conn]slowReader
+	places     map[reactor.InetAddress]*place
 }
 
 func newWorker(s *Server, loop *reactor.EventLoop) *worker {
@@ -51,9 +52,8 @@ func (w *worker) withCtx(x *exchange, f func(c *Ctx)) {
 	case c.used.Load():
 		c.end(ErrHandlerReturned)
 		w.ctx = new(Ctx)
-	case c.values != nil:
-		clear(c.values)
-		c.values = c.values[:0]
+	default:
+		c.forget()
 	}
 }
 
@@ -122,7 +122,7 @@ func (x *exchange) serve(h Handler) {
 		}
 		x.async = nil
 	}
-	if !failed && (err != nil || x.phase == unanswered || x.status == 101) {
+	if !failed && (err != nil || x.phase == unanswered || x.status == 101 && !x.hijacked) {
 		// Filters and the ErrorHandler run in here, and may panic like a handler.
 		_, failed = x.call(func(c *Ctx) error { x.conclude(c, err); return nil }, c)
 	}
@@ -199,6 +199,7 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 				panic(v)
 			}
 			x.phase, x.torn, x.close = answered, true, true
+			x.dropAnswer()
 			return
 		}
 		x.logError("panic in a handler", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
@@ -207,7 +208,8 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 	return err, false
 }
 
-// abortHandler is what a handler panics with to cut the connection without a word in the log.
+// abortHandler is what a handler panics with to cut the connection without a word in the log, and without what the client has
+// not been sent yet of its answer.
 var abortHandler = nethttp.ErrAbortHandler
 
 // reportRefusal notes what clients do wrong, for whoever looks for it.
@@ -221,6 +223,24 @@ func (w *worker) reportRefusal(tcp *reactor.TcpConnection, e *Error) {
 	}
 	logger.LogAttrs(ctx, slog.LevelDebug, "http: request refused",
 		slog.Int("status", e.Code), slog.String("reason", e.Detail), slog.String("remote", tcp.PeerAddr().String()))
+}
+
+// keptPlaces is how many places a loop keeps for later connections. A server has few, but one that is bound to a whole network.
+const keptPlaces = 1024
+
+// placeOf returns the place of a connection that is new. The kernel is asked for the address here, on the loop, because another
+// goroutine that asked later could not be sure of the fd, and would have to wait for the loop.
+func (w *worker) placeOf(tcp *reactor.TcpConnection) *place {
+	local := tcp.LocalAddr()
+	if p, ok := w.places[local]; ok {
+		return p
+	}
+	if w.places == nil || len(w.places) >= keptPlaces {
+		w.places = make(map[reactor.InetAddress]*place)
+	}
+	p := &place{w, local}
+	w.places[local] = p
+	return p
 }
 
 // take returns an exchange without a request.

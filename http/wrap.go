@@ -68,7 +68,7 @@ func newNetRequest(c *Ctx, from *origin) (*nethttp.Request, *netContext, error) 
 		r.Header.Del("Transfer-Encoding")
 		r.Trailer = announcedTrailers(r.Header)
 	}
-	if x.head.chunked || x.head.length > 0 || x.body.reader != nil {
+	if x.head.chunked || x.head.length > 0 || x.body.replaced || x.body.reader != nil {
 		life.body = &netBody{x: x, r: c.BodyReader(), into: r, pipe: x.body.pipe, shared: x.conn != nil}
 		r.Body = life.body
 	}

@@ -13,6 +13,9 @@ import (
 // WrapMiddleware makes a Middleware of one of net/http. What stands behind it sees the request and its context as the
 // middleware has changed them, but for the route, which was found before; its answer passes through the middleware's
 // ResponseWriter. An upgrade by Ctx.Upgrade, such as ws.Endpoint's, passes it by.
+//
+// A handler that panics behind it is answered by 500, and logged, before the middleware could see the panic: one of net/http that
+// recovers sees an answer only. http.ErrAbortHandler passes it. There is no Async behind it (ErrNoAsync).
 func WrapMiddleware(m func(nethttp.Handler) nethttp.Handler) Middleware {
 	return func(next Handler) Handler {
 		h := m(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -84,7 +87,7 @@ func (o *origin) serve(w nethttp.ResponseWriter, r *nethttp.Request, next Handle
 	}
 	c := &Ctx{}
 	c.base = r.Context()
-	y.bind(c, o.onLoop)
+	y.bind(c, o.onLoop && o.worker.loop.IsInLoopThread()) // the middleware may have gone to another goroutine
 	defer func() {
 		c.x = nil
 		c.end(ErrHandlerReturned)

@@ -14,8 +14,8 @@ import (
 // Any other coding, and more than one, is answered by 415 with an Accept-Encoding that says what is understood (RFC 9110 section
 // 15.5.16). A request without a body passes.
 //
-// The header lines of the request stay as they came: Content-Encoding is still there, and Ctx.ContentLength is that of what was
-// sent. A handler that passes the request on has to know that.
+// Behind it the request is one without a coding: it has no line Content-Encoding or Content-Length any more, and its length is
+// not known (Ctx.ContentLength is -1), so that a handler may pass it on as it is.
 //
 // Decompress belongs inside of all that refuses requests, such as BodyLimit, authentication and RateLimit, and around what reads
 // the body. Of several around one another the outermost decodes, and the lowest max counts. There is no default; it panics when
@@ -26,11 +26,11 @@ func Decompress(max int64) http.Middleware {
 	}
 	return func(next http.Handler) http.Handler {
 		return func(c *http.Ctx) error {
-			if c.ContentLength() == 0 || c.PeekHeader("Content-Encoding") == nil {
-				return next(c)
-			}
 			if body, ok := http.Get[*inflater](c, inflaterKey{}); ok {
 				body.limit(max)
+				return next(c)
+			}
+			if c.ContentLength() == 0 || c.PeekHeader("Content-Encoding") == nil {
 				return next(c)
 			}
 			coding, err := contentCoding(c)
@@ -41,6 +41,7 @@ func Decompress(max int64) http.Middleware {
 				body := newInflater(coding, c.BodyReader(), max)
 				c.Set(inflaterKey{}, body)
 				c.ReplaceBody(body)
+				c.DropHeader("Content-Encoding")
 				c.After(func(*http.Ctx) { body.release() })
 			}
 			return next(c)

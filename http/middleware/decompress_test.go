@@ -7,6 +7,8 @@ import (
 	"io"
 	nethttp "net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -344,5 +346,49 @@ func FuzzDecompress(f *testing.F) {
 		if err != nil || res.StatusCode == 500 {
 			t.Fatal(res, err)
 		}
+	})
+}
+
+// What is behind Decompress may pass the request on: nothing says any more that its body is compressed.
+func TestDecompressHidesTheCoding(t *testing.T) {
+	backend := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%q %s", r.Header.Values("Content-Encoding"), body)
+	}))
+	defer backend.Close()
+	target, err := url.Parse(backend.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onBoth(t, func() *http.App {
+		app := http.New()
+		app.Use(middleware.Decompress(1 << 20))
+		app.Handle("POST /proxy", httputil.NewSingleHostReverseProxy(target))
+		app.Post("/native", func(c *http.Ctx) error {
+			body, err := c.Body()
+			if err != nil {
+				return err
+			}
+			return c.Text(200, fmt.Sprintf("%q %d %s", c.Header("Content-Encoding"), c.ContentLength(), body))
+		}, http.Inline)
+		return app
+	}, func(t *testing.T, base string) {
+		for path, want := range map[string]string{"/proxy": `[] plain`, "/native": `"" -1 plain`} {
+			req, err := nethttp.NewRequest("POST", base+path, strings.NewReader(encodeText(t, "gzip", "plain")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Encoding", "gzip")
+			res, err := nethttp.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.StatusCode != 200 || string(body) != want {
+				t.Errorf("%s: %d %q %v, want %q", path, res.StatusCode, body, err, want)
+			}
+		}
+		nethttp.DefaultClient.CloseIdleConnections()
 	})
 }

@@ -40,7 +40,8 @@ type HealthCheck struct {
 // business, and goes to the server's log, at level Warn.
 //
 // It belongs outside of all else, also of [Log] unless probes are to be logged: a probe brings no credentials, and must not
-// meet RateLimit. On a loop it answers by Ctx.Async, so it may stand in front of Inline routes. It panics on a path that does
+// meet RateLimit. On a loop it answers by Ctx.Async, so it may stand in front of Inline routes. Behind [http.WrapMiddleware] there
+// is no Async: on a loop a probe is answered by 500 there, unless there are no checks. It panics on a path that does
 // not begin with a slash, and on checks that are not complete.
 func Health(path string, checks ...HealthCheck) http.Middleware {
 	if path == "" || path[0] != '/' {

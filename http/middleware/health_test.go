@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	nethttp "net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -242,4 +243,32 @@ func ExampleHealth() {
 	text, _ := io.ReadAll(res.Body)
 	fmt.Println(res.StatusCode, string(text))
 	// Output: 200 {"status":"ok"}
+}
+
+// A middleware of net/http may leave the loop for a goroutine: there the checks can be waited for, though there is no Async.
+func TestHealthBehindNetHTTPOnInlineRoute(t *testing.T) {
+	onBoth(t, func() *http.App {
+		app := http.New()
+		app.Get("/{rest...}", func(c *http.Ctx) error { return c.NoContent(204) }, http.Inline, http.With(
+			http.WrapMiddleware(func(next nethttp.Handler) nethttp.Handler {
+				return nethttp.TimeoutHandler(next, patience, "late")
+			}),
+			middleware.Health("/healthz", check("db", false, well)),
+		))
+		return app
+	}, func(t *testing.T, url string) {
+		res, err := nethttp.Get(url + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nethttp.DefaultClient.CloseIdleConnections()
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("%d %q %v", res.StatusCode, body, err)
+		}
+		if s := short(t, string(body)); s != "ok db=ok" {
+			t.Error(s)
+		}
+	})
 }
