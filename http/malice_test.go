@@ -228,6 +228,30 @@ func TestMostConnections(t *testing.T) {
 	}
 }
 
+// The bounds are those of a server, however many addresses it listens on.
+func TestMostConnectionsOverAllListeners(t *testing.T) {
+	for _, s := range []*Server{{MaxConnections: 2}, {MaxConnectionsPerIP: 2}} {
+		app := New()
+		app.Server.MaxConnections, app.Server.MaxConnectionsPerIP = s.MaxConnections, s.MaxConnectionsPerIP
+		app.Get("/good", echo)
+		further := must(app.Listen("127.0.0.1:0")).String()
+		addr := serveApp(t, app)
+		for _, to := range []string{addr, further} {
+			c := dial(t, to)
+			send(t, c, goodRequest)
+			answer(t, bufio.NewReader(c), "GET")
+		}
+		for _, to := range []string{addr, further} {
+			if n, err := dial(t, to).Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Error("a third connection was served")
+			}
+		}
+		if n := app.Server.ConnectionCount(); n != 2 {
+			t.Errorf("%d connections", n)
+		}
+	}
+}
+
 // Many connections that rest behind a request for a handler on a goroutine hold little memory, and no goroutine.
 func TestIdleConnectionsAreCheap(t *testing.T) {
 	const conns, each = 2000, 2500

@@ -39,10 +39,11 @@ type Server struct {
 	// MinWriteRate is the least bytes a second that a client must take of what waits for it, on the average over
 	// WriteTimeout: below it the connection is cut. Default 240; a negative rate is none. A Unix socket has none.
 	MinWriteRate int
-	// MaxConnections bounds the connections of each listener: further ones are closed as soon as they are accepted. Default:
-	// what RLIMIT_NOFILE leaves when an eighth of it, at most 256, is kept for files and the like; negative: no bound.
+	// MaxConnections bounds the connections of all listeners together: further ones are closed as soon as they are accepted.
+	// Default: what RLIMIT_NOFILE leaves when an eighth of it, at most 256, is kept for files and the like; negative: no bound.
+	// The first Listen reads it.
 	MaxConnections int
-	// MaxConnectionsPerIP bounds those of one IP address. Default none, because a proxy in front is one address.
+	// MaxConnectionsPerIP bounds those of one IP address likewise. Default none, because a proxy in front is one address.
 	MaxConnectionsPerIP int
 
 	// Loops is how many event loops serve connections. Default GOMAXPROCS. With 1 it accepts as well, with more a further
@@ -50,7 +51,7 @@ type Server struct {
 	Loops int
 	// LoopOptions go to each of the loops.
 	LoopOptions []reactor.LoopOption
-	// ListenOptions go to each listener, for example bounds on connections: reactor.WithMaxConnections.
+	// ListenOptions go to each listener, for example further bounds on its connections: reactor.WithMaxConnections.
 	ListenOptions []reactor.ServerOption
 
 	// Logger hears of handlers that panic or fail (Error), of what the reactor reports, and of requests that were refused
@@ -79,6 +80,7 @@ type Server struct {
 	pool      *reactor.EventLoopThreadPool
 	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
 	listeners []*reactor.TcpServer
+	limit     *reactor.ConnectionLimit // of all listeners
 }
 
 type serverPhase uint8
@@ -126,7 +128,10 @@ func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
 	if write := s.timeouts().write; write > 0 {
 		opts = append(opts, reactor.WithLinger(write))
 	}
-	opts = append(opts, s.connectionBounds()...)
+	if s.limit == nil {
+		s.limit = s.connectionLimit()
+	}
+	opts = append(opts, reactor.WithConnectionLimit(s.limit))
 	l, err := reactor.NewTcpServer(base, parsed, s.callbacks(), append(opts, s.ListenOptions...)...)
 	if err != nil {
 		return reactor.InetAddress{}, err
@@ -135,9 +140,8 @@ func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
 	return l.Addr(), nil
 }
 
-// connectionBounds are MaxConnections and MaxConnectionsPerIP as options.
-func (s *Server) connectionBounds() []reactor.ServerOption {
-	var opts []reactor.ServerOption
+// connectionLimit is what MaxConnections and MaxConnectionsPerIP say.
+func (s *Server) connectionLimit() *reactor.ConnectionLimit {
 	most := s.MaxConnections
 	if most == 0 {
 		var limit unix.Rlimit
@@ -145,13 +149,7 @@ func (s *Server) connectionBounds() []reactor.ServerOption {
 			most = max(int(limit.Cur-min(limit.Cur/8, 256)), 1)
 		}
 	}
-	if most > 0 {
-		opts = append(opts, reactor.WithMaxConnections(most))
-	}
-	if s.MaxConnectionsPerIP > 0 {
-		opts = append(opts, reactor.WithMaxPerIP(s.MaxConnectionsPerIP))
-	}
-	return opts
+	return reactor.NewConnectionLimit(most, s.MaxConnectionsPerIP)
 }
 
 func (s *Server) mustBeNew() error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 )
@@ -29,8 +28,7 @@ type TcpServer struct {
 	mu     sync.Mutex
 	phase  serverPhase
 	shared map[*EventLoop]*connShared // its content is read-only once it is set
-	perIP  map[netip.Addr]int
-	empty  chan struct{} // closed when the last connection of a closing server is gone
+	empty  chan struct{}              // closed when the last connection of a closing server is gone
 
 	nextID   atomic.Uint64
 	count    atomic.Int64
@@ -51,7 +49,7 @@ const (
 // connections wait in the kernel until Start. cb must not change afterwards.
 // Errors: those of socket(2), bind(2) and listen(2), wrapped.
 func NewTcpServer(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...ServerOption) (*TcpServer, error) {
-	s := &TcpServer{base: loop, cb: cb, perIP: make(map[netip.Addr]int),
+	s := &TcpServer{base: loop, cb: cb,
 		empty: make(chan struct{}), lifecycle: make(chan struct{}, 1)}
 	s.opts.apply(loop, opts)
 	if addr.IsUnix() && s.opts.listen.reusePort {
@@ -215,37 +213,27 @@ func (s *TcpServer) admit(peer InetAddress) bool {
 	if s.refusing.Load() {
 		return false
 	}
-	if n := s.count.Add(1); s.opts.maxConns > 0 && n > int64(s.opts.maxConns) {
-		s.count.Add(-1)
-		s.rejected.Add(1)
-		return false
+	for i, l := range s.opts.limits {
+		if !l.take(peer) {
+			releaseAll(s.opts.limits[:i], peer)
+			s.rejected.Add(1)
+			return false
+		}
 	}
-	if s.opts.maxPerIP <= 0 || peer.IsUnix() {
-		return true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ip := peer.AddrPort().Addr()
-	if s.perIP[ip] >= s.opts.maxPerIP {
-		s.count.Add(-1)
-		s.rejected.Add(1)
-		return false
-	}
-	s.perIP[ip]++
+	s.count.Add(1)
 	return true
+}
+
+func releaseAll(limits []*ConnectionLimit, peer InetAddress) {
+	for _, l := range limits {
+		l.release(peer)
+	}
 }
 
 // gone is the last thing that happens to a connection, on its loop.
 func (s *TcpServer) gone(c *TcpConnection) {
 	s.pool.count(c.Loop(), -1)
-	if s.opts.maxPerIP > 0 && !c.peer.IsUnix() {
-		s.mu.Lock()
-		ip := c.peer.AddrPort().Addr()
-		if s.perIP[ip]--; s.perIP[ip] == 0 {
-			delete(s.perIP, ip)
-		}
-		s.mu.Unlock()
-	}
+	releaseAll(s.opts.limits, c.peer)
 	if s.count.Add(-1) == 0 {
 		s.signalEmpty()
 	}

@@ -16,6 +16,7 @@ type serverOptions struct {
 	listen   listenOptions
 	maxConns int
 	maxPerIP int
+	limits   []*ConnectionLimit // the server's own is among them
 	marks    waterMarks
 	linger   time.Duration
 	logger   *slog.Logger
@@ -36,6 +37,9 @@ func (o *serverOptions) apply(loop *EventLoop, opts []ServerOption) {
 	}
 	for _, opt := range opts {
 		opt(o)
+	}
+	if o.maxConns > 0 || o.maxPerIP > 0 {
+		o.limits = append(o.limits, NewConnectionLimit(o.maxConns, o.maxPerIP))
 	}
 }
 
@@ -97,6 +101,13 @@ func WithMaxConnections(n int) ServerOption { return func(o *serverOptions) { o.
 // WithMaxPerIP bounds the connections from one IP address likewise. Unix peers
 // are not counted.
 func WithMaxPerIP(n int) ServerOption { return func(o *serverOptions) { o.maxPerIP = n } }
+
+// WithConnectionLimit bounds the connections of all servers together that are given
+// the same limit, in addition to the bounds of each. Further ones are closed as soon
+// as they are accepted. It can be given more than once: all bounds hold.
+func WithConnectionLimit(limit *ConnectionLimit) ServerOption {
+	return func(o *serverOptions) { o.limits = append(o.limits, limit) }
+}
 
 // WithWaterMarks bounds the unsent output of a connection, in bytes: above high
 // reading pauses and HighWater is called, at low it resumes, and past hard the
