@@ -38,6 +38,7 @@ type origin struct {
 	server  *Server
 	worker  *worker
 	route   *Route
+	refused *Error // why the route's handler is not to run
 	limit   int64
 	params  mux.Params
 	matched []byte // the path that params are captures of
@@ -51,7 +52,7 @@ type origin struct {
 
 func newOrigin(x *exchange) *origin {
 	o := &origin{
-		server: x.server, worker: x.worker, route: x.route, limit: x.limit, params: x.params,
+		server: x.server, worker: x.worker, route: x.route, refused: x.refused, limit: x.limit, params: x.params,
 		client: x.client, noted: slices.Clip(x.noted), onLoop: x.onLoop, whole: x.body.whole, body: x.body.data,
 	}
 	o.matched = bytes.Clone(x.path) // not mounted: what a mount takes off is gone from the request as well
@@ -76,7 +77,7 @@ func (o *origin) serve(w nethttp.ResponseWriter, r *nethttp.Request, next Handle
 	if err := y.importRequest(&netCarrier{w: w, r: r}, r); err != nil {
 		return err
 	}
-	y.client, y.noted = o.client, o.noted
+	y.client, y.noted, y.refused = o.client, o.noted, o.refused
 	if _, ours := r.Body.(*netBody); o.whole && (ours || r.Body == nethttp.NoBody) {
 		y.body.set(o.body)
 		y.importTrailers(o.trailer)
