@@ -47,7 +47,6 @@ func TestServersGiveTheSameAnswers(t *testing.T) {
 	}
 	for _, s := range all {
 		t.Run(s.Name, func(t *testing.T) {
-			t.Parallel()
 			if _, err := exec.LookPath("gcc"); err != nil && s.Package == "" {
 				t.Skip("no gcc is installed")
 			}
@@ -73,24 +72,24 @@ func exchanges(s peers.Server) []exchange {
 	if s.PlaintextOnly {
 		return list
 	}
-	list = append(list,
+	return append(list,
 		exchange{"GET", "/json", "", "application/json", endpoint.JSON},
 		exchange{"GET", "/user/4711", "", "text/plain", "4711"},
 		exchange{"POST", "/echo", "hello", "application/octet-stream", "hello"},
 		exchange{"POST", "/echo", big, "application/octet-stream", big},
-		exchange{"GET", "/gc", "", "", ""})
-	if s.Name != peers.Subject { // it has no router yet
-		list = append(list,
-			exchange{"GET", "/api/r00", "", "text/plain", "r00"},
-			exchange{"GET", "/api/r32/7", "", "text/plain", "7"},
-			exchange{"GET", "/api/r17/7/items/x", "", "text/plain", "x"})
-	}
-	return list
+		exchange{"GET", "/gc", "", "", ""},
+		exchange{"GET", "/api/r00", "", "text/plain", "r00"},
+		exchange{"GET", "/api/r32/7", "", "text/plain", "7"},
+		exchange{"GET", "/api/r17/7/items/x", "", "text/plain", "x"})
 }
 
 func checkAnswers(t *testing.T, server *launch.Server) {
 	for _, e := range exchanges(server.Server) {
 		got, err := server.Do(t.Context(), e.method, e.path, strings.NewReader(e.body))
+		for tries := 1; err != nil && server.Name != peers.Subject && tries < 3; tries++ {
+			t.Logf("once more: %v", err) // that a peer loses a request is not for this test to find
+			got, err = server.Do(t.Context(), e.method, e.path, strings.NewReader(e.body))
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
