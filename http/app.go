@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -150,10 +151,10 @@ func (a *App) find(x *exchange) *Route {
 // by 404.
 func (a *App) serveUnmatched(c *Ctx) error {
 	x := c.x
-	if to, ok := a.redirected(x); ok {
+	path, changed := mux.Clean(nil, x.path) // the only path that is ever served
+	if to, ok := a.redirected(x, path, changed); ok {
 		return c.Redirect(308, to)
 	}
-	path, _ := mux.Clean(nil, x.path) // the only path that is ever served
 	allowed := a.tree.Allowed(x.host(), path)
 	if allowed == nil {
 		return NewError(404, "")
@@ -170,18 +171,16 @@ func (a *App) serveUnmatched(c *Ctx) error {
 // allowHeader names the methods of a path, OPTIONS among them because it is always answered.
 func allowHeader(methods []string) string {
 	list := strings.Join(methods, ", ")
-	for _, m := range methods {
-		if m == "OPTIONS" {
-			return list
-		}
+	if slices.Contains(methods, "OPTIONS") {
+		return list
 	}
 	return list + ", OPTIONS"
 }
 
-// redirected says where a path leads whose dot segments or empty segments were left in, or that lacks its last slash.
-func (a *App) redirected(x *exchange) (string, bool) {
+// redirected says where a path leads whose dot segments or empty segments were left in, or that lacks its last slash. path is
+// the clean form of x's; changed says whether that differs.
+func (a *App) redirected(x *exchange, path []byte, changed bool) (string, bool) {
 	var p mux.Params
-	path, changed := mux.Clean(nil, x.path)
 	e, ok := a.tree.Match(x.head.method, x.host(), path, &p)
 	switch {
 	case e == nil || ok && !changed:

@@ -113,29 +113,21 @@ func (a *Async) park() {
 
 // abandon ends, on a goroutine of its own, a request whose client has gone and that nobody has begun to answer.
 func (a *Async) abandon() {
-	if a.claim() {
+	if a.claim(true) {
 		go a.giveUp()
 	}
 }
 
-// claim keeps everybody from answering for a client that has gone. It says whether that was possible.
-func (a *Async) claim() bool {
+// claim keeps everybody else from answering: lost says that the client has gone, else the handler that asked has panicked. It
+// says whether that was possible.
+func (a *Async) claim(lost bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.taken {
 		return false
 	}
-	a.taken, a.lost = true, true
+	a.taken, a.lost = true, lost
 	return true
-}
-
-// void keeps everybody from answering: the handler that asked has panicked. It says whether that was possible.
-func (a *Async) void() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	was := a.taken
-	a.taken = true
-	return !was
 }
 
 func (a *Async) run(h Handler) {

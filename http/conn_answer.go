@@ -10,6 +10,20 @@ import (
 // What a connection does behind a request: it hands it to its handler, takes it back, sends the answer, and goes on to the
 // next or ends. Loop goroutine only.
 
+// dispatch has the connection's own exchange handled, where its route says, and says whether to go on.
+func (c *conn) dispatch(x *exchange) bool {
+	if !x.route.inline {
+		c.offload(x)
+		return true
+	}
+	c.worker.handle(x)
+	if x.async != nil {
+		c.await(x)
+		return true
+	}
+	return c.answered(x)
+}
+
 // offload starts the handler on a goroutine.
 func (c *conn) offload(x *exchange) {
 	c.set(running)
@@ -124,23 +138,12 @@ func (c *conn) refuseBody(in *reactor.Buffer, x *exchange, err error) bool {
 	x.refused = e
 	x.body.set(nil)
 	c.set(ending)
-	if x.route.inline {
-		c.worker.handle(x)
-		if x.async == nil {
-			return c.answered(x)
-		}
-	}
 	if c.x == nil {
 		x.keep()
 		c.own(x)
 	}
 	in.RetrieveAll() // nothing behind it can be a request
-	if x.async != nil {
-		c.await(x)
-	} else {
-		c.offload(x)
-	}
-	return true
+	return c.dispatch(x)
 }
 
 // finish closes the connection behind the answers that it has been given.

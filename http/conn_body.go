@@ -72,16 +72,7 @@ func (c *conn) gather(in *reactor.Buffer) bool {
 		return n > 0
 	}
 	c.rest()
-	if !x.route.inline {
-		c.offload(x)
-		return true
-	}
-	c.worker.handle(x)
-	if x.async != nil {
-		c.await(x)
-		return true
-	}
-	return c.answered(x)
+	return c.dispatch(x)
 }
 
 // feed takes what comes while the handler runs: more of the body that it reads, or requests behind it.

@@ -3,6 +3,8 @@ package http
 import (
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -83,6 +85,15 @@ func (x *exchange) deliverFile(f reactor.File, off, n int64) error {
 		return err
 	}
 	return nil
+}
+
+// duplicate returns f under a descriptor of its own, for who may outlive its owner. Errors: those of fcntl(2).
+func duplicate(f reactor.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), "duplicate"), nil
 }
 
 // awaitRoom waits until the client has taken enough of the output. Errors: ErrClientGone, and reactor.ErrOnLoop where waiting

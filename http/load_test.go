@@ -25,31 +25,15 @@ func TestPipelinedFlood(t *testing.T) {
 		sent <- err
 	}()
 	// The flood has come to rest when no request was handled for a while; the kernel's buffers are full then.
-	last, since := int64(-1), time.Now()
-	until(t, "the server to stop reading", func() bool {
-		if n := handled.Load(); n != last {
-			last, since = n, time.Now()
-		}
-		return last > 0 && time.Since(since) > 300*time.Millisecond
-	})
+	last := whenQuiet(t, &handled)
 	if last == int64(count) {
 		t.Fatal("all requests were handled although nobody read an answer")
 	}
 	if grown := heapInUse() - before; grown > 2<<20 {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	// All answers are equally long, whatever their Date.
 	r := bufio.NewReaderSize(c, 64<<10)
-	some, err := r.Peek(1 << 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := make([]byte, strings.Index(string(some), page)+len(page))
-	for i := range count {
-		if _, err := io.ReadFull(r, one); err != nil || string(one[:17]) != "HTTP/1.1 200 OK\r\n" || !strings.HasSuffix(string(one), page) {
-			t.Fatalf("answer %d: %v %q", i, err, one)
-		}
-	}
+	readPages(t, r, count, page)
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
@@ -81,5 +65,33 @@ func TestBodyOverTheLimitIsAnswered(t *testing.T) {
 			t.Error(res.StatusCode)
 		}
 		c.Close()
+	}
+}
+
+// whenQuiet returns how many requests were handled once that stands still, because nobody takes the answers.
+func whenQuiet(t *testing.T, handled *atomic.Int64) int64 {
+	t.Helper()
+	last, since := int64(-1), time.Now()
+	until(t, "the server to stop reading", func() bool {
+		if n := handled.Load(); n != last {
+			last, since = n, time.Now()
+		}
+		return last > 0 && time.Since(since) > 300*time.Millisecond
+	})
+	return last
+}
+
+// readPages reads count answers of 200 that are all alike: equally long, whatever their Date, and ending in page.
+func readPages(t *testing.T, r *bufio.Reader, count int, page string) {
+	t.Helper()
+	some, err := r.Peek(1 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := make([]byte, strings.Index(string(some), page)+len(page))
+	for i := range count {
+		if _, err := io.ReadFull(r, one); err != nil || string(one[:17]) != "HTTP/1.1 200 OK\r\n" || !strings.HasSuffix(string(one), page) {
+			t.Fatalf("answer %d: %v %q", i, err, one)
+		}
 	}
 }

@@ -5,10 +5,7 @@ import (
 	"maps"
 	nethttp "net/http"
 	"net/netip"
-	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -77,11 +74,10 @@ func (n *netCarrier) flush() error { return n.failed(n.control().Flush()) }
 func (n *netCarrier) control() *nethttp.ResponseController { return nethttp.NewResponseController(n.w) }
 
 func (n *netCarrier) file(f reactor.File, off, length int64) error {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	own, err := duplicate(f)
 	if err != nil {
-		return closing(f, os.NewSyscallError("fcntl", err))
+		return closing(f, err)
 	}
-	own := os.NewFile(uintptr(fd), "file")
 	defer own.Close()
 	if err := f.Close(); err != nil {
 		return err

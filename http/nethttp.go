@@ -42,7 +42,7 @@ func (a *App) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		select {
 		case <-x.over:
 		case <-r.Context().Done():
-			if a.claim() {
+			if a.claim(true) {
 				a.giveUp()
 			}
 			<-x.over

@@ -206,13 +206,7 @@ func TestPipelinedFloodOfOffloadedRequests(t *testing.T) {
 		_, err := io.Copy(c, io.LimitReader(&repeated{text: request}, int64(count*len(request))))
 		sent <- errors.Join(err, c.CloseWrite())
 	}()
-	last, since := int64(-1), time.Now()
-	until(t, "the server to stop reading", func() bool {
-		if n := handled.Load(); n != last {
-			last, since = n, time.Now()
-		}
-		return last > 0 && time.Since(since) > 300*time.Millisecond
-	})
+	last := whenQuiet(t, &handled)
 	if !underRace() && last == int64(count) {
 		t.Error("all requests were handled although nobody read an answer")
 	}
@@ -220,16 +214,7 @@ func TestPipelinedFloodOfOffloadedRequests(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
 	r := bufio.NewReaderSize(c, 64<<10)
-	some, err := r.Peek(1 << 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := make([]byte, strings.Index(string(some), page)+len(page))
-	for i := range count {
-		if _, err := io.ReadFull(r, one); err != nil || string(one[:17]) != "HTTP/1.1 200 OK\r\n" || !strings.HasSuffix(string(one), page) {
-			t.Fatalf("answer %d: %v %q", i, err, one)
-		}
-	}
+	readPages(t, r, count, page)
 	closes(t, r)
 	if err := <-sent; err != nil {
 		t.Error(err)

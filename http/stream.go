@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Stream is an answer whose body is written piece by piece. It belongs to the goroutine that runs the handler, and ends
@@ -265,19 +263,19 @@ func (x *exchange) sendFrom(r io.Reader) (n int64, done bool, err error) {
 	if n < streamBuffer || x.length >= 0 && n > x.length-x.sent {
 		return 0, false, nil
 	}
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	own, err := duplicate(f)
 	if err != nil {
 		return 0, false, nil
 	}
 	if err := x.sendPending(nil); err != nil {
-		unix.Close(fd)
+		own.Close()
 		return 0, true, err
 	}
 	if x.chunked {
 		x.buf = strconv.AppendInt(x.buf, n, 16)
 		x.buf = append(x.buf, "\r\n"...)
 	}
-	if err := x.deliverFile(os.NewFile(uintptr(fd), f.Name()), at, n); err != nil {
+	if err := x.deliverFile(own, at, n); err != nil {
 		x.broken = err
 		return 0, true, err
 	}

@@ -10,7 +10,7 @@ import (
 // Classes of bytes, as bits of one table: the parser asks one load a byte.
 const (
 	classToken  = 1 << iota // tchar, RFC 9110 section 5.6.2
-	classTarget             // may stand in a request-target: see targetByte
+	classTarget             // may stand in a request-target: see below
 	classHost               // may stand in a registered name or IPv4 address, RFC 3986 section 3.2.2, without "%"
 	classHex                // HEXDIG of either case
 )

@@ -114,7 +114,7 @@ func (x *exchange) serve(h Handler) {
 	}
 	err, failed := x.call(h, c)
 	if a := x.async; a != nil {
-		if !failed || !a.void() {
+		if !failed || !a.claim(false) {
 			if err != nil {
 				x.logError("a handler failed behind Async", slog.Any("error", err))
 			}
