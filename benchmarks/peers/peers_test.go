@@ -1,7 +1,8 @@
 package peers_test
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"net/http"
 	"os/exec"
 	"strconv"
@@ -85,14 +86,7 @@ func exchanges(s peers.Server) []exchange {
 
 func checkAnswers(t *testing.T, server *launch.Server) {
 	for _, e := range exchanges(server.Server) {
-		got, err := server.Do(t.Context(), e.method, e.path, strings.NewReader(e.body))
-		for tries := 1; err != nil && server.Name != peers.Subject && tries < 3; tries++ {
-			t.Logf("once more: %v", err) // that a peer loses a request is not for this test to find
-			got, err = server.Do(t.Context(), e.method, e.path, strings.NewReader(e.body))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		got := ask(t, server, e.method, e.path, e.body)
 		if got.Status != 200 || got.Body != e.want {
 			t.Errorf("%s %s: %d %.40q, want 200 %.40q", e.method, e.path, got.Status, got.Body, e.want)
 		}
@@ -111,10 +105,26 @@ func checkAnswers(t *testing.T, server *launch.Server) {
 	if server.PlaintextOnly {
 		return
 	}
-	if got, err := server.Get(t.Context(), "/goroutines"); err != nil || len(bytes.Trim([]byte(got.Body), "0123456789")) > 0 || got.Body == "" {
-		t.Errorf("/goroutines: %q, %v", got.Body, err)
+	if got := ask(t, server, "GET", "/goroutines", ""); strings.Trim(got.Body, "0123456789") != "" || got.Body == "" {
+		t.Errorf("/goroutines: %q", got.Body)
 	}
-	if got, err := server.Get(t.Context(), "/none"); err != nil || got.Status != 404 {
-		t.Errorf("/none: %d, %v; want 404", got.Status, err)
+	if got := ask(t, server, "GET", "/none", ""); got.Status != 404 {
+		t.Errorf("/none: %d, want 404", got.Status)
 	}
+}
+
+// ask gets one answer. A peer that never gives it ends its test without a
+// verdict: nbio, inline on a busy machine, stops answering now and then, and
+// that is its own bug, not a different answer.
+func ask(t *testing.T, server *launch.Server, method, path, body string) launch.Answer {
+	t.Helper()
+	got, err := server.Do(t.Context(), method, path, strings.NewReader(body))
+	switch {
+	case err == nil:
+	case server.Name != peers.Subject && errors.Is(err, context.DeadlineExceeded):
+		t.Skipf("no answer at all: %v", err)
+	default:
+		t.Fatal(err)
+	}
+	return got
 }
