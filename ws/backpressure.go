@@ -24,15 +24,32 @@ func (c *Conn) pause() {
 // highWater is the HighWater callback: the reactor has stopped reading.
 func (c *Conn) highWater() { c.paused = true }
 
-// resume is the LowWater and the WriteComplete callback: the output is out of
-// the way, and what was read is handled now.
+// outputLeft is the LowWater and the WriteComplete callback: the output is out of
+// the way. What waited to be sent is, and what was read is handled now.
+func (c *Conn) outputLeft() {
+	if c.rare.Load() != nil {
+		c.mu.Lock()
+		_ = c.drainBacklog(false) // an error ends the connection by itself
+		c.wakeWriters()
+		c.mu.Unlock()
+	}
+	c.resume()
+}
+
+// resume handles what was read while the connection was paused.
 func (c *Conn) resume() {
-	if !c.paused {
+	if !c.paused || c.held() {
 		return
 	}
 	c.paused = false
 	c.tcp.StartRead()
 	c.processInput()
+}
+
+// held reports whether the worker of an offloaded handler is still too far behind.
+func (c *Conn) held() bool {
+	m := c.rare.Load()
+	return m != nil && m.worker != nil && m.worker.full()
 }
 
 // halfClosed is the HalfClose callback: the peer's FIN without a close frame.

@@ -141,7 +141,7 @@ func TestFINBehindWaitingInput(t *testing.T) {
 // the sender is told.
 func TestHardCap(t *testing.T) {
 	rec := newRecorder()
-	addr := start(t, rec)
+	addr := start(t, rec, WithSendLimit(1<<30, CloseSlow))
 	c := dial(t, addr)
 	server := wait(t, "OnOpen", rec.opened)
 	chunk := make([]byte, 1<<20)

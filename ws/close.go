@@ -1,16 +1,17 @@
 package ws
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"unicode/utf8"
 )
 
 // Close begins the closing handshake (RFC 6455 section 7.1): what was sent
-// before leaves first, then a close frame with code and reason. Messages that
-// arrive from then on are dropped; when the peer's close frame has come, or
-// WithCloseTimeout has passed, the connection ends and OnClose runs. Any
-// goroutine; it does not wait.
+// before leaves first, then a close frame with code and reason; a message of a
+// Writer that is still open stays a fragment. Messages that arrive from then on
+// are dropped; when the peer's close frame has come, or WithCloseTimeout has
+// passed, the connection ends and OnClose runs. Any goroutine; it does not wait.
 //
 // CodeNoStatus sends an empty close frame. The errors are ErrBadClose, ErrClosed
 // when a close frame was sent before, and those of Send.
@@ -30,27 +31,38 @@ func (c *Conn) Close(code Code, reason string) error {
 
 // sendClose sends the one close frame of this side, after which nothing is sent.
 func (c *Conn) sendClose(code Code, reason string) error {
-	var room [maxHeader + maxReason + 2]byte
-	frame := appendCloseFrame(room[:0], code, reason)
+	var room [2 + maxReason]byte
+	body := appendCloseBody(room[:0], code, reason)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closeSent {
 		return ErrClosed
 	}
+	err := c.drainBacklog(true)
 	c.closeSent = true
-	return sendError(c.tcp.Send(frame))
+	c.wakeWriters()
+	if err != nil {
+		return err
+	}
+	return c.writeFrame(closeByte, body)
 }
 
 func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing
-		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.endpoint.closeWithin)
+		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
 	}
 }
 
+// closeTimeout is the Timeout callback: the peer did not close in time.
+func (c *Conn) closeTimeout() {
+	c.lost(errors.New("ws: the peer did not answer the close frame"))
+	c.tcp.ForceClose()
+}
+
 // peerClosed handles the peer's close frame: it is echoed, with its code, unless
-// it is itself the echo of ours, and then the server closes first (section
-// 7.1.1).
+// it is itself the echo of ours. Then the server closes first (section 7.1.1); a
+// client waits for that, with the same deadline.
 func (c *Conn) peerClosed(body []byte) {
 	code, reason, err := parseCloseBody(body)
 	if err != nil {
@@ -58,13 +70,20 @@ func (c *Conn) peerClosed(body []byte) {
 		return
 	}
 	_ = c.sendClose(code, "") // ErrClosed: ours was sent before
-	c.tcp.Shutdown()
 	c.finish(code, reason)
+	if c.isServer() {
+		c.tcp.Shutdown()
+	} else {
+		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
+	}
 }
 
 // fail is _Fail the WebSocket Connection_ (section 7.1.7): the code is sent if
 // no close frame was, nothing more is read, and the connection ends.
 func (c *Conn) fail(v *violation) {
+	if v != errPanic {
+		c.shard.stats.Failed.Add(1)
+	}
 	_ = c.sendClose(v.code, v.reason)
 	c.tcp.Shutdown()
 	c.finish(v.code, v.reason)
@@ -79,34 +98,59 @@ func (c *Conn) lost(err error) {
 	c.finish(CodeAbnormal, reason)
 }
 
-// finish tells the handler, once. What still arrives is dropped; the reactor
-// flushes, lingers and closes on its own deadline.
+// finish tells whoever wants to know, the handler last, and once. What still
+// arrives is dropped; the reactor flushes, lingers and closes on its own deadline.
 func (c *Conn) finish(code Code, reason string) {
 	if c.phase == closed {
 		return
 	}
 	c.phase = closed
-	c.mu.Lock()
-	c.closeSent = true // or never will be
-	c.mu.Unlock()
+	ends := c.endOutput()
 	c.tcp.SetDeadline(0)
+	if w := c.shard.wheel; w != nil {
+		w.remove(c)
+	}
 	if !c.processing {
 		c.dec.reset() // else by processed: the payload at hand may lie in it
 	}
+	c.shard.stats.Closed.Add(1)
+	for _, e := range ends {
+		e.connEnded(c)
+	}
+	c.guard(func() { c.shard.handler.OnClose(c, code, reason) })
+}
+
+// endOutput lets nothing more go out, and returns who wants to know of the end.
+func (c *Conn) endOutput() (ends []ender) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeSent = true // or never will be
+	if m := c.rare.Load(); m != nil {
+		c.wakeWriters()
+		ends, m.ends, m.backlog = m.ends, nil, backlog{}
+	}
+	return ends
+}
+
+var errPanic = &violation{CodeInternalError, "the handler failed"}
+
+// guard runs f, which calls the handler. Loop goroutine only.
+func (c *Conn) guard(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.panicked(v)
 		}
 	}()
-	c.endpoint.handler.OnClose(c, code, reason)
+	f()
 }
 
-var errPanic = &violation{CodeInternalError, "the handler failed"}
-
 // panicked reports a handler's panic and ends its connection, not the process.
-func (c *Conn) panicked(v any) {
-	c.endpoint.log().Error("ws: handler panicked",
-		"panic", v, "remote", c.RemoteAddr().String(), "stack", string(debug.Stack()))
+func (c *Conn) panicked(v any) { c.panickedAt(v, debug.Stack()) }
+
+func (c *Conn) panickedAt(v any, stack []byte) {
+	c.shard.stats.Panics.Add(1)
+	c.shard.log().Error("ws: handler panicked",
+		"panic", v, "remote", c.RemoteAddr().String(), "stack", string(stack))
 	c.fail(errPanic)
 }
 

@@ -11,6 +11,9 @@ import (
 // the code (RFC 6455 section 5.5).
 const maxReason = ws.MaxControlFramePayloadSize - 2
 
+// closeByte is the first byte of a close frame.
+const closeByte = finBit | byte(ws.OpClose)
+
 // parseCloseBody reads a close frame's payload. An empty one is CodeNoStatus.
 func parseCloseBody(p []byte) (Code, string, error) {
 	switch {
@@ -29,12 +32,10 @@ func parseCloseBody(p []byte) (Code, string, error) {
 	return code, string(p[2:]), nil
 }
 
-// appendCloseFrame appends a whole close frame; CodeNoStatus makes an empty one.
-func appendCloseFrame(dst []byte, code Code, reason string) []byte {
+// appendCloseBody appends a close frame's payload; CodeNoStatus has none.
+func appendCloseBody(dst []byte, code Code, reason string) []byte {
 	if code == CodeNoStatus {
-		return append(dst, ws.CompiledClose...)
+		return dst
 	}
-	dst = appendHeader(dst, ws.OpClose, 2+len(reason))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
-	return append(dst, reason...)
+	return append(binary.BigEndian.AppendUint16(dst, uint16(code)), reason...)
 }

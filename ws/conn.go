@@ -1,35 +1,52 @@
 package ws
 
 import (
-	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/carillon-go/carillon/reactor"
 	"github.com/gobwas/ws"
 )
 
-// Conn is one WebSocket connection on a reactor.TcpConnection. Send, Close and
-// whatever else says so may be called from any goroutine, also when the
-// connection is long gone; the rest belongs to its loop. It lives for as long as
-// somebody holds it; an idle one holds no buffer.
+// Conn is one WebSocket connection, of a server or of a client, on a
+// reactor.TcpConnection. Send, Close and whatever else says so may be called from
+// any goroutine, also when the connection is long gone; the rest belongs to its
+// loop. It lives for as long as somebody holds it; an idle one holds no buffer.
 type Conn struct {
 	tcp      *reactor.TcpConnection
-	endpoint *endpoint
+	shard    *shard
 	dec      decoder
 	lastRead time.Duration // when something last came, on the loop's clock
 
-	mu          sync.Mutex      // keeps what goes out whole and in order
-	value       any             // guarded by mu
-	subprotocol string          // never changes
-	header      [maxHeader]byte // guarded by mu: room for send
+	mu          sync.Mutex // keeps what goes out whole and in order
+	value       any        // guarded by mu
+	subprotocol string     // never changes
+	rare        atomic.Pointer[rare]
+	header      [maxHeader]byte // guarded by mu: room for writeFrame
 	closeSent   bool            // guarded by mu: nothing goes out any more
 
 	phase      phase // this and what follows: loop only
 	pinged     bool  // a ping is out, and nothing has come since
 	paused     bool  // output is in the way: what has come in has to wait
 	processing bool  // process is on the stack
+	spoke      uint8 // of the wheel, and the place there
+	place      int32
+}
+
+// rare is what few connections need.
+type rare struct {
+	backlog backlog       // guarded by Conn.mu
+	writer  *Writer       // guarded by Conn.mu: the message that is being written
+	room    chan struct{} // guarded by Conn.mu: closed when output has left or the end has come
+	ends    []ender       // guarded by Conn.mu
+	worker  *worker       // set by Offload before OnOpen
+}
+
+// ender wants to hear of a connection's end.
+type ender interface {
+	// connEnded runs on the connection's loop before OnClose, with no lock held.
+	connEnded(*Conn)
 }
 
 // phase is how far the connection's end has come.
@@ -44,8 +61,7 @@ const (
 // RemoteAddr is the peer's address. Any goroutine.
 func (c *Conn) RemoteAddr() reactor.InetAddress { return c.tcp.PeerAddr() }
 
-// Subprotocol is what WithSubprotocols and the client agreed on, or "". Any
-// goroutine.
+// Subprotocol is what both sides agreed on, or "". Any goroutine.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // Loop is the connection's loop, on which its handler runs: the place for its
@@ -59,53 +75,58 @@ func (c *Conn) SetValue(v any) {
 	c.mu.Unlock()
 }
 
-// Value is what SetValue was last given, or nil. Any goroutine.
+// Value is what SetValue was last given, at first what the accept hook returned
+// (see WithAccept), or nil. Any goroutine.
 func (c *Conn) Value() any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.value
 }
 
-// Send sends p as one message. Any goroutine; messages leave in the order of
-// the calls, and what one iteration of the loop sends leaves in one write. p is
-// copied. A text must be UTF-8, which is not checked.
-//
-// Send does not wait for a slow peer: what it has not taken yet is held in
-// memory. Past the high-water mark of the server nothing more is read from that
-// peer; past the hard cap the connection is closed. The errors are ErrBadOp,
-// ErrClosed, and reactor.ErrOutputFull; without one the message is on its way,
-// which does not say that it arrives.
-func (c *Conn) Send(op Op, p []byte) error {
-	if op != OpText && op != OpBinary {
-		return ErrBadOp
+// needRare returns c.rare, which it makes. c.mu is held.
+func (c *Conn) needRare() *rare {
+	m := c.rare.Load()
+	if m == nil {
+		m = new(rare)
+		c.rare.Store(m)
 	}
-	return c.send(op, p)
+	return m
 }
 
-// send sends one frame.
-func (c *Conn) send(op ws.OpCode, p []byte) error {
+// attach has e hear of the connection's end. It is false when that has come
+// already. Loop goroutine only.
+func (c *Conn) attach(e ender) bool {
+	if c.phase == closed {
+		return false
+	}
+	c.mu.Lock()
+	m := c.needRare()
+	m.ends = append(m.ends, e)
+	c.mu.Unlock()
+	return true
+}
+
+// detach takes attach back. Loop goroutine only.
+func (c *Conn) detach(e ender) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closeSent {
-		return ErrClosed
+	m := c.needRare()
+	for i, have := range m.ends {
+		if have == e {
+			last := len(m.ends) - 1
+			m.ends[i], m.ends[last] = m.ends[last], nil
+			m.ends = m.ends[:last]
+			return
+		}
 	}
-	return sendError(c.tcp.SendV(appendHeader(c.header[:0], op, len(p)), p))
 }
 
-func sendError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, reactor.ErrClosed), errors.Is(err, reactor.ErrLoopClosed):
-		return ErrClosed
-	default:
-		return fmt.Errorf("ws: send: %w", err)
-	}
-}
+// isServer says which side of the connection this is.
+func (c *Conn) isServer() bool { return c.dec.mode&fromServer == 0 }
 
 // read is the Message callback.
 func (c *Conn) read(in *reactor.Buffer) {
-	c.lastRead = c.tcp.Loop().Now()
+	c.lastRead = c.shard.loop.Now()
 	if c.pinged {
 		c.answered()
 	}
@@ -159,12 +180,21 @@ func (c *Conn) handle(ev event) {
 	switch ev.op {
 	case OpText, OpBinary:
 		if c.phase == open {
-			c.endpoint.handler.OnMessage(c, ev.op, ev.payload)
+			c.deliver(ev)
 		}
 	case ws.OpPing:
 		// An error is a connection that is closing: nobody waits for the pong.
-		_ = c.send(ws.OpPong, ev.payload)
+		_ = c.sendControl(ws.OpPong, ev.payload)
 	case ws.OpClose:
 		c.peerClosed(ev.payload)
 	}
+}
+
+// deliver hands a message, or a piece of one, to the handler.
+func (c *Conn) deliver(ev event) {
+	if h := c.shard.fragments; h != nil {
+		h.OnFragment(c, ev.op, ev.payload, ev.last)
+		return
+	}
+	c.shard.handler.OnMessage(c, ev.op, ev.payload)
 }

@@ -15,19 +15,24 @@ type limits struct {
 // decoder turns one direction of a connection into messages and control frames
 // (RFC 6455 sections 5 to 8). It reads a byte stream in pieces of any size:
 // what a piece holds of a message whose end is not there yet is unmasked,
-// checked and put aside; only a header or a control frame that is not whole
-// stays behind. Between messages it holds nothing but the two words below.
+// checked and put aside, or delivered at once where pieces are wanted; only a
+// header or a control frame that is not whole stays behind. Between messages it
+// holds nothing but the words below.
 //
 // It belongs to one goroutine, the connection's loop.
 type decoder struct {
 	limits *limits
 	msg    *partial // the message that has begun and not ended
+	mode   mode     // without fragmented, which msg says
+	pieces bool     // deliver what has come of a message, not only whole ones
 }
 
 // event is what next found. An op of 0, which is never delivered, says that
 // there is nothing to deliver yet.
 type event struct {
 	op      ws.OpCode
+	last    bool   // the message ends with this payload: always, unless pieces are wanted
+	deflate bool   // the payload is compressed
 	payload []byte // unmasked; aliases p of next, or the decoder's partial
 }
 
@@ -39,10 +44,14 @@ type event struct {
 //
 // An error is a *violation; the stream must not be read on.
 func (d *decoder) next(p []byte) (ev event, n int, err error) {
-	if d.msg != nil && d.msg.missing > 0 {
-		return d.payload(p, 0)
+	m := d.mode
+	if d.msg != nil {
+		if d.msg.missing > 0 {
+			return d.payload(p, 0)
+		}
+		m |= fragmented
 	}
-	h, err := parseHeader(p, d.msg != nil)
+	h, err := parseHeader(p, m)
 	if err != nil || h.size == 0 {
 		return event{}, 0, err
 	}
@@ -51,9 +60,7 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 		if len(p) < n {
 			return event{}, 0, nil
 		}
-		body := p[h.size:n]
-		mask(body, h.key, 0)
-		return event{h.op, body}, n, nil
+		return event{op: h.op, payload: unmasked(p[h.size:n], h.key)}, n, nil
 	}
 	if d.msg == nil {
 		if h.length > d.limits.message {
@@ -62,7 +69,7 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 		if h.fin && h.length <= int64(len(p)-h.size) {
 			return whole(h, p)
 		}
-		d.msg = newPartial(h.op)
+		d.msg = newPartial(h)
 	}
 	if err := d.msg.frame(h, d.limits); err != nil {
 		return event{}, 0, err
@@ -70,32 +77,52 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 	return d.payload(p, h.size)
 }
 
+func unmasked(p []byte, key uint32) []byte {
+	if key != 0 {
+		mask(p, key, 0)
+	}
+	return p
+}
+
 // whole delivers a message that is one frame and lies in p from end to end:
 // the common case, without a copy.
 func whole(h frameHeader, p []byte) (event, int, error) {
 	n := h.size + int(h.length)
-	body := p[h.size:n]
-	mask(body, h.key, 0)
-	if h.op == ws.OpText && !utf8.Valid(body) {
+	body := unmasked(p[h.size:n], h.key)
+	if h.op == ws.OpText && !h.rsv1 && !utf8.Valid(body) {
 		return event{}, 0, errUTF8
 	}
-	return event{h.op, body}, n, nil
+	return event{h.op, true, h.rsv1, body}, n, nil
 }
 
 // payload gives what p holds, from off on, of the current frame's payload to
 // the message in flight, and delivers the message when that was the last of it.
 func (d *decoder) payload(p []byte, off int) (event, int, error) {
-	end := off + int(min(d.msg.missing, int64(len(p)-off)))
-	if err := d.msg.add(p[off:end]); err != nil {
+	m := d.msg
+	end := off + int(min(m.missing, int64(len(p)-off)))
+	if d.pieces && !m.deflate {
+		return d.piece(p[off:end], end)
+	}
+	if err := m.gather(p[off:end]); err != nil {
 		return event{}, 0, err
 	}
-	if !d.msg.complete() {
+	if !m.complete() {
 		return event{}, end, nil
 	}
-	if d.msg.op == ws.OpText && d.msg.valid != d.msg.buf.Len() {
-		return event{}, 0, errUTF8 // the last character is cut off
+	return event{m.op, true, m.deflate, m.bytes()}, end, nil
+}
+
+// piece delivers part of a message where it lies. One that holds nothing and
+// ends nothing is left out.
+func (d *decoder) piece(p []byte, end int) (event, int, error) {
+	m := d.msg
+	if err := m.take(p); err != nil {
+		return event{}, 0, err
 	}
-	return event{d.msg.op, d.msg.bytes()}, end, nil
+	if len(p) == 0 && !m.complete() {
+		return event{}, end, nil
+	}
+	return event{op: m.op, last: m.complete(), payload: p}, end, nil
 }
 
 // done ends the validity of the last event's payload and gives back what it

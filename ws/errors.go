@@ -13,6 +13,11 @@ var (
 	// ErrClosed refuses a Send or Close after a close frame was sent or the
 	// connection is gone. It is a reactor.ErrClosed too.
 	ErrClosed = fmt.Errorf("ws: the closing handshake has begun: %w", reactor.ErrClosed)
+	// ErrSlow says that a message was not sent because the peer does not take
+	// what it is sent: see WithSendLimit.
+	ErrSlow = errors.New("ws: the peer is too slow")
+	// ErrWriting refuses a second Writer of a connection.
+	ErrWriting = errors.New("ws: a message is being written already")
 	// ErrBadOp refuses a Send of anything but OpText and OpBinary.
 	ErrBadOp = errors.New("ws: a message is OpText or OpBinary")
 	// ErrBadClose refuses a Close with a code that must not be sent, or with a

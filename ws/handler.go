@@ -24,6 +24,20 @@ type Handler interface {
 	OnClose(*Conn, Code, string)
 }
 
+// FragmentHandler is a Handler that takes messages in pieces, as they arrive, so
+// that none has to fit into memory: then OnMessage is not called. A message that
+// came whole is one piece.
+type FragmentHandler interface {
+	Handler
+
+	// OnFragment takes the next piece of a message; last says that it is the
+	// end. Pieces have nothing to do with the peer's frames; the last may be
+	// empty, and a text may be cut inside a character. What came so far of a
+	// text can be the beginning of valid UTF-8. When the connection ends there
+	// may be no last piece. The payload is as in OnMessage.
+	OnFragment(c *Conn, op Op, p []byte, last bool)
+}
+
 // NopHandler does nothing: embed it to write only the methods you need.
 type NopHandler struct{}
 

@@ -134,7 +134,7 @@ func TestOrigin(t *testing.T) {
 		hs := handshake{}
 		hs.add("Origin", c.origin)
 		conf := defaults()
-		WithOrigins(c.allowed...)(&conf)
+		WithOrigins(c.allowed...).applyToEndpoint(&conf)
 		if got := hs.originAllowed(c.host, conf.origins); got != c.want {
 			t.Errorf("origin %q, host %q, allowed %q: %v", c.origin, c.host, c.allowed, got)
 		}

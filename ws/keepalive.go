@@ -2,6 +2,7 @@ package ws
 
 import (
 	"errors"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -11,45 +12,41 @@ var errNoPong = errors.New("ws: nothing came from the peer, not even a pong")
 // answered ends the wait for a pong: whatever came is a sign of life.
 func (c *Conn) answered() {
 	c.pinged = false
-	if c.phase == open {
-		c.tcp.SetDeadline(c.lastRead + c.endpoint.pingAfter)
-	}
+	w := c.shard.wheel
+	w.remove(c)
+	w.add(c, w.pingAt(c.lastRead, c.shard.pingAfter))
 }
 
-// timeout is the Timeout callback: the connection's one deadline passed, which
-// serves keepalive while it is open and bounds the closing handshake after.
-func (c *Conn) timeout() {
-	switch {
-	case c.phase == closing:
-		c.lost(errors.New("ws: the peer did not answer the close frame"))
-		c.tcp.ForceClose()
-	case c.phase == closed:
-		c.tcp.ForceClose()
-	default:
-		c.keepalive()
-	}
-}
+// pingAt is when a peer is pinged that was last heard of at last. It is early, so
+// that one who does not answer is found in time though the answer may come a tick
+// late.
+func (w *wheel) pingAt(last, idle time.Duration) time.Duration { return last + idle - w.tick }
 
-// keepalive pings a silent peer, gives up one that stays silent, and else sets
-// the next deadline. It runs once an interval, however much was received.
-func (c *Conn) keepalive() {
-	e, now := c.endpoint, c.tcp.Loop().Now()
+// keepaliveInLoop pings a peer that has been silent, gives up one that stays so,
+// and returns when to look again, 0 for never. It runs once an interval, however
+// much was received.
+func (c *Conn) keepaliveInLoop() (next time.Duration) {
+	sh, w, now := c.shard, c.shard.wheel, c.shard.loop.Now()
 	last := c.lastRead
 	if c.paused {
 		// A pong could not be read now. That the peer takes what is sent is the
 		// sign of life then.
 		last = max(last, c.tcp.LastActive())
-		c.pinged = c.pinged && now-last >= e.pongWithin
+		c.pinged = c.pinged && now-last >= sh.pongWithin
 	}
 	switch {
+	case c.phase == closing:
+		return now + sh.pingAfter // the closing handshake has a deadline of its own
 	case c.pinged:
+		sh.stats.Dead.Add(1)
 		c.lost(errNoPong)
 		c.tcp.ForceClose()
-	case now-last < e.pingAfter:
-		c.tcp.SetDeadline(last + e.pingAfter)
+		return 0
+	case now+w.tick <= w.pingAt(last, sh.pingAfter):
+		return w.pingAt(last, sh.pingAfter)
 	default:
 		c.pinged = true
-		_ = c.send(ws.OpPing, nil) // an error ends the connection by itself
-		c.tcp.SetDeadline(now + e.pongWithin)
+		_ = c.sendControl(ws.OpPing, nil) // an error ends the connection by itself
+		return now + sh.pongWithin + w.tick
 	}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // TestKeepaliveFindsTheDead: a peer that does not even answer a ping is lost,
-// after the set times and not before.
+// within the set times; the ping may go out early by two ticks of the wheel, but
+// the answer has all its time.
 func TestKeepaliveFindsTheDead(t *testing.T) {
 	const idle, within = 60 * time.Millisecond, 40 * time.Millisecond
 	rec := newRecorder()
@@ -18,7 +19,7 @@ func TestKeepaliveFindsTheDead(t *testing.T) {
 	began := time.Now()
 	c := dial(t, addr)
 	got := wait(t, "OnClose", rec.closed)
-	if took := time.Since(began); got.code != CodeAbnormal || got.reason != errNoPong.Error() || took < idle+within {
+	if took := time.Since(began); got.code != CodeAbnormal || got.reason != errNoPong.Error() || took < idle+within-2*within/8 {
 		t.Errorf("OnClose got %v %q after %v", got.code, got.reason, took)
 	}
 	c.want(ws.OpPing, "")

@@ -4,20 +4,41 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/carillon-go/carillon/http"
 )
 
-// Option sets what an Endpoint does differently from the default. A value that
-// makes no sense panics, when the Endpoint is made.
+// EndpointOption sets what an Endpoint does differently from the default. A value
+// that makes no sense panics, when the option is made.
+type EndpointOption interface{ applyToEndpoint(*config) }
+
+// DialOption is EndpointOption for Dial.
+type DialOption interface{ applyToDial(*config) }
+
+// Option is an option for both sides.
 type Option func(*config)
+
+func (o Option) applyToEndpoint(c *config) { o(c) }
+func (o Option) applyToDial(c *config)     { o(c) }
+
+type endpointOption func(*config)
+
+func (o endpointOption) applyToEndpoint(c *config) { o(c) }
 
 type config struct {
 	limits       limits
-	origins      []originPattern
 	subprotocols []string
 	pingAfter    time.Duration
 	pongWithin   time.Duration
 	closeWithin  time.Duration
+	sendLimit    int
+	slow         SlowPolicy
+	stats        *Stats
 	logger       *slog.Logger
+
+	// Of an Endpoint.
+	origins []originPattern
+	accept  func(*http.Ctx) (any, error)
 }
 
 func defaults() config {
@@ -26,6 +47,7 @@ func defaults() config {
 		pingAfter:   30 * time.Second,
 		pongWithin:  20 * time.Second,
 		closeWithin: 10 * time.Second,
+		sendLimit:   DefaultSendLimit,
 	}
 }
 
@@ -49,25 +71,9 @@ func WithMaxFragments(n int) Option {
 	return func(c *config) { c.limits.fragments = n }
 }
 
-// WithOrigins lets pages of other origins connect, besides those of the
-// server's own host: "https://app.example", "https://*.app.example" (any
-// subdomain, not app.example itself), either with a port, or "*" for all.
-// Without it a page from elsewhere is answered 403.
-func WithOrigins(origins ...string) Option {
-	patterns := make([]originPattern, len(origins))
-	for i, s := range origins {
-		p, err := parseOriginPattern(s)
-		if err != nil {
-			panic(err.Error())
-		}
-		patterns[i] = p
-	}
-	return func(c *config) { c.origins = append(c.origins, patterns...) }
-}
-
-// WithSubprotocols names the subprotocols served, best first. The first that
-// the client offers is chosen; with none in common the connection opens without
-// one, and Conn.Subprotocol is "".
+// WithSubprotocols names the subprotocols that are spoken, best first. A server
+// chooses the first that the client offers; with none in common the connection
+// opens without one, and Conn.Subprotocol is "". A client offers them all.
 func WithSubprotocols(names ...string) Option {
 	for _, name := range names {
 		if !isToken(name) {
@@ -83,8 +89,9 @@ func WithSubprotocols(names ...string) Option {
 // common proxies drop a silent connection. idle 0 turns it off: then a peer
 // that vanished without a word is found only when something is sent to it.
 //
-// It costs a connection no timer of its own: its deadline is looked at when it
-// has passed, not moved with each message.
+// All connections of a loop share one timer, whose tick is an eighth of the
+// shorter of the two times, at most a second. A ping may be two ticks early; within
+// is never cut short, and both times together are not exceeded.
 func WithKeepalive(idle, within time.Duration) Option {
 	if idle < 0 || idle > 0 && within <= 0 {
 		panic(fmt.Sprintf("ws: WithKeepalive(%v, %v)", idle, within))
@@ -102,8 +109,49 @@ func WithCloseTimeout(d time.Duration) Option {
 	return func(c *config) { c.closeWithin = d }
 }
 
+// WithSendLimit bounds what a connection holds for a peer that does not take it,
+// in bytes, and says what becomes of messages beyond: by default DefaultSendLimit
+// and CloseSlow. The message that passes the limit is still taken, so that the
+// memory of one connection is bounded by the limit and the longest message. The
+// hard cap of the reactor below, 64 MiB, holds as well.
+func WithSendLimit(limit int, policy SlowPolicy) Option {
+	if limit < 1 || policy > DropOldest {
+		panic(fmt.Sprintf("ws: WithSendLimit(%d, %v)", limit, policy))
+	}
+	return func(c *config) { c.sendLimit, c.slow = limit, policy }
+}
+
+// WithStats has s count what happens.
+func WithStats(s *Stats) Option { return func(c *config) { c.stats = s } }
+
 // WithLogger sets where panics of the handler are reported: slog.Default() by
 // default.
-func WithLogger(l *slog.Logger) Option {
-	return func(c *config) { c.logger = l }
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
+
+// WithOrigins lets pages of other origins connect, besides those of the
+// server's own host: "https://app.example", "https://*.app.example" (any
+// subdomain, not app.example itself), either with a port, or "*" for all.
+// Without it a page from elsewhere is answered 403.
+func WithOrigins(origins ...string) EndpointOption {
+	patterns := make([]originPattern, len(origins))
+	for i, s := range origins {
+		p, err := parseOriginPattern(s)
+		if err != nil {
+			panic(err.Error())
+		}
+		patterns[i] = p
+	}
+	return endpointOption(func(c *config) { c.origins = append(c.origins, patterns...) })
+}
+
+// WithAccept has f look at each opening handshake that is otherwise in order, at
+// the cookies and header lines of its request, before it is answered. What f
+// returns is the connection's first Conn.Value: who the client is, say. Header
+// lines that f sets go out with the answer. An error refuses the client and is
+// answered like that of any handler: an http.Error says with which status.
+//
+// f runs where the route's handler does: on a goroutine, unless the route is
+// http.Inline.
+func WithAccept(f func(*http.Ctx) (value any, err error)) EndpointOption {
+	return endpointOption(func(c *config) { c.accept = f })
 }

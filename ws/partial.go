@@ -11,21 +11,23 @@ import (
 // bytes that could not be delivered in place to the message's delivery. What it
 // holds has arrived; nothing is reserved for a length that was only announced.
 type partial struct {
-	buf     reactor.Buffer // the payload so far, unmasked
-	valid   int            // bytes of buf that are whole characters (text only)
-	missing int64          // bytes of the current frame's payload still to come
-	taken   int64          // bytes of it that came: the offset into its key
+	buf     reactor.Buffer // the payload so far, unmasked; empty where pieces are delivered
+	size    int64          // bytes of the payload so far
+	text    textCheck
+	missing int64 // bytes of the current frame's payload still to come
+	taken   int64 // bytes of it that came: the offset into its key
 	key     uint32
 	op      ws.OpCode
 	fin     bool // the current frame is the last
+	deflate bool // the payload is compressed
 	frames  int
 }
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
-func newPartial(op ws.OpCode) *partial {
+func newPartial(h frameHeader) *partial {
 	m := partials.Get().(*partial)
-	m.op = op
+	m.op, m.deflate = h.op, h.rsv1
 	return m
 }
 
@@ -37,7 +39,7 @@ func (m *partial) free() {
 
 // frame begins a frame of the message.
 func (m *partial) frame(h frameHeader, max *limits) error {
-	if h.length > max.message-int64(m.buf.Len()) {
+	if h.length > max.message-m.size {
 		return errTooBig
 	}
 	if m.frames++; m.frames > max.fragments {
@@ -47,23 +49,27 @@ func (m *partial) frame(h frameHeader, max *limits) error {
 	return nil
 }
 
-// add takes payload bytes of the current frame.
-func (m *partial) add(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
+// gather takes payload bytes of the current frame and keeps them.
+func (m *partial) gather(p []byte) error {
 	at := m.buf.Len()
 	m.buf.Append(p)
-	all := m.buf.Peek()
-	mask(all[at:], m.key, m.taken)
+	return m.take(m.buf.Peek()[at:])
+}
+
+// take unmasks p, the next payload bytes of the current frame, where they lie, and
+// checks them.
+func (m *partial) take(p []byte) error {
+	if m.key != 0 {
+		mask(p, m.key, m.taken)
+	}
+	m.size += int64(len(p))
 	m.taken += int64(len(p))
 	m.missing -= int64(len(p))
-	if m.op == ws.OpText {
-		n, ok := checkUTF8(all[m.valid:])
-		if !ok {
-			return errUTF8
-		}
-		m.valid += n
+	if m.op == ws.OpText && !m.deflate && !m.text.add(p) {
+		return errUTF8
+	}
+	if m.complete() && !m.text.complete() {
+		return errUTF8 // the last character is cut off
 	}
 	return nil
 }

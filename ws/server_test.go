@@ -19,7 +19,7 @@ import (
 const patience = 10 * time.Second
 
 // start serves h on a free port until the test ends.
-func start(t testing.TB, h Handler, opts ...Option) string {
+func start(t testing.TB, h Handler, opts ...EndpointOption) string {
 	t.Helper()
 	return startServer(t, &http.Server{Handler: Endpoint(h, opts...)})
 }

@@ -23,7 +23,9 @@ var (
 	errControlLength  = &violation{CodeProtocolError, "a control frame of more than 125 bytes"}
 	errControlNotFin  = &violation{CodeProtocolError, "a fragmented control frame"}
 	errReservedBits   = &violation{CodeProtocolError, "reserved bits without an extension"}
+	errCompressedBit  = &violation{CodeProtocolError, "the bit of a compressed message where no message begins"}
 	errNotMasked      = &violation{CodeProtocolError, "a client's frame is not masked"}
+	errMasked         = &violation{CodeProtocolError, "a server's frame is masked"}
 	errNotContinued   = &violation{CodeProtocolError, "a new message inside a fragmented one"}
 	errNothingToAdd   = &violation{CodeProtocolError, "a continuation of nothing"}
 )

@@ -1,0 +1,162 @@
+package ws
+
+import (
+	"runtime/debug"
+	"sync"
+)
+
+// workAhead is how much a connection's worker may be behind, in bytes of payload
+// and messageWeight for each message, before the connection is not read any more.
+const workAhead = 256 << 10
+
+// Offload lets the methods of h block: for each connection they run in their
+// order on a goroutine, which there is only while they have something to do. A
+// payload is valid until the method returns, as on the loop. A connection whose
+// handler is behind by 256 KiB is not read until it has caught up.
+//
+// When h is a FragmentHandler, so is what Offload returns.
+func Offload(h Handler) Handler {
+	if h == nil {
+		panic("ws: Offload without a Handler")
+	}
+	if f, ok := h.(FragmentHandler); ok {
+		return offloadedFragments{offloaded{h}, f}
+	}
+	return offloaded{h}
+}
+
+type offloaded struct{ h Handler }
+
+func (o offloaded) OnOpen(c *Conn) {
+	c.mu.Lock()
+	c.needRare().worker = &worker{}
+	c.mu.Unlock()
+	c.offload(work{do: func(*work) { o.h.OnOpen(c) }})
+}
+
+func (o offloaded) OnMessage(c *Conn, op Op, p []byte) {
+	c.offload(work{payload: c.Retain(p), do: func(w *work) { o.h.OnMessage(c, op, w.payload.Bytes()) }})
+}
+
+func (o offloaded) OnClose(c *Conn, code Code, reason string) {
+	c.offload(work{do: func(*work) { o.h.OnClose(c, code, reason) }})
+}
+
+type offloadedFragments struct {
+	offloaded
+	f FragmentHandler
+}
+
+func (o offloadedFragments) OnFragment(c *Conn, op Op, p []byte, last bool) {
+	c.offload(work{payload: c.Retain(p), do: func(w *work) { o.f.OnFragment(c, op, w.payload.Bytes(), last) }})
+}
+
+// work is one call of an offloaded handler.
+type work struct {
+	payload *Retained // nil: none
+	do      func(*work)
+}
+
+func (w *work) weight() int {
+	if w.payload == nil {
+		return messageWeight
+	}
+	return messageWeight + len(w.payload.Bytes())
+}
+
+// worker is the queue of one connection's offloaded calls.
+type worker struct {
+	mu      sync.Mutex
+	queue   []work
+	behind  int  // the weight of all that is queued or runs
+	running bool // there is a goroutine
+	waited  bool // the connection is not read until this has caught up
+}
+
+// offload queues a call. Loop goroutine only.
+func (c *Conn) offload(w work) {
+	k := c.rare.Load().worker
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.queue = append(k.queue, w)
+	k.behind += w.weight()
+	if k.behind > workAhead && !k.waited {
+		k.waited = true
+		c.pause()
+	}
+	if !k.running {
+		k.running = true
+		go c.work(k)
+		c.shard.loop.HandedOut()
+	}
+}
+
+// work runs what is queued, and ends when nothing is left.
+func (c *Conn) work(k *worker) {
+	var batch []work
+	for {
+		if batch = k.take(batch[:0]); len(batch) == 0 {
+			return
+		}
+		for i := range batch {
+			c.perform(&batch[i])
+			c.performed(k, &batch[i])
+		}
+	}
+}
+
+// take swaps the queue for an empty one. When nothing is queued the goroutine that
+// asked is to end.
+func (k *worker) take(empty []work) []work {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	batch := k.queue
+	k.queue = empty
+	if len(batch) == 0 {
+		k.running, k.queue = false, nil
+	}
+	return batch
+}
+
+func (c *Conn) perform(w *work) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.panickedElsewhere(v)
+		}
+	}()
+	w.do(w)
+}
+
+// performed gives a call's payload back, and has the connection read again when
+// the worker has caught up.
+func (c *Conn) performed(k *worker, w *work) {
+	weight := w.weight()
+	if w.payload != nil {
+		w.payload.Release()
+	}
+	*w = work{}
+	k.mu.Lock()
+	k.behind -= weight
+	again := k.waited && k.behind <= workAhead/2
+	k.waited = k.waited && !again
+	k.mu.Unlock()
+	if again {
+		_ = c.shard.loop.QueueInLoop(c.resume) // refused by a loop that has quit
+	}
+}
+
+// full reports whether the connection waits for its worker.
+func (k *worker) full() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.waited
+}
+
+// panickedElsewhere is panicked for a goroutine that is not the loop's. A panic
+// behind the end of the loop has nothing left to end.
+func (c *Conn) panickedElsewhere(v any) {
+	stack := debug.Stack()
+	if err := c.shard.loop.QueueInLoop(func() { c.panickedAt(v, stack) }); err != nil {
+		c.shard.log().Error("ws: handler panicked", "panic", v, "stack", string(stack))
+	}
+}

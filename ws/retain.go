@@ -1,0 +1,52 @@
+package ws
+
+import (
+	"unsafe"
+
+	"github.com/valyala/bytebufferpool"
+)
+
+var retainedStorage bytebufferpool.Pool
+
+// Retained is a payload that outlives the OnMessage it was handed to.
+type Retained struct {
+	copied *bytebufferpool.ByteBuffer
+	taken  *partial // instead of a copy
+}
+
+// Retain keeps p, the payload of the OnMessage or OnFragment that is running,
+// beyond its return: without a copy when the message came in pieces, and else by
+// one into pooled storage. Loop goroutine only; with Offload the payload is
+// retained already, so that it must be copied there.
+func (c *Conn) Retain(p []byte) *Retained {
+	if m := c.dec.msg; m != nil && m.complete() && len(p) == m.buf.Len() && unsafe.SliceData(p) == unsafe.SliceData(m.buf.Peek()) {
+		c.dec.msg = nil
+		return &Retained{taken: m}
+	}
+	bb := retainedStorage.Get()
+	bb.B = append(bb.B[:0], p...)
+	return &Retained{copied: bb}
+}
+
+// Bytes is the payload, until Release.
+func (r *Retained) Bytes() []byte {
+	switch {
+	case r.copied != nil:
+		return r.copied.B
+	case r.taken != nil:
+		return r.taken.bytes()
+	}
+	return nil
+}
+
+// Release gives the storage back; Bytes must not be used any more. A second
+// Release does nothing. Any goroutine, one at a time.
+func (r *Retained) Release() {
+	switch {
+	case r.copied != nil:
+		retainedStorage.Put(r.copied)
+	case r.taken != nil:
+		r.taken.free()
+	}
+	*r = Retained{}
+}
