@@ -1,0 +1,4 @@
+package ws
+
+// UnderRace is underRace for the tests in package ws_test.
+var UnderRace = underRace
