@@ -84,7 +84,7 @@ func TestAutobahnCount(t *testing.T) {
 
 // runAutobahn runs cases beside each other on one server that echoes, and then
 // checks that a fresh connection is served.
-func runAutobahn(t *testing.T, cases []autobahnCase, opts ...ws.Option) {
+func runAutobahn(t *testing.T, cases []autobahnCase, opts ...ws.EndpointOption) {
 	addr := serveEcho(t, opts...)
 	// A Cleanup runs when the parallel subtests have ended, and before that of
 	// the server.
@@ -114,12 +114,12 @@ func (e echoer) OnMessage(c *ws.Conn, op ws.Op, p []byte) {
 
 // serveEcho starts a server that echoes, until the test ends, and returns its
 // address.
-func serveEcho(t testing.TB, opts ...ws.Option) string {
+func serveEcho(t testing.TB, opts ...ws.EndpointOption) string {
 	t.Helper()
 	return serveHandler(t, echoer{t: t}, opts...)
 }
 
-func serveHandler(t testing.TB, h ws.Handler, opts ...ws.Option) string {
+func serveHandler(t testing.TB, h ws.Handler, opts ...ws.EndpointOption) string {
 	t.Helper()
 	s := &http.Server{Handler: ws.Endpoint(h, opts...)}
 	addr, err := s.Listen("127.0.0.1:0")

@@ -113,6 +113,7 @@ func (c *Conn) finish(code Code, reason string) {
 	if !c.processing {
 		c.dec.reset() // else by processed: the payload at hand may lie in it
 	}
+	c.freeDeflation()
 	c.shard.stats.Closed.Add(1)
 	for _, e := range ends {
 		e.connEnded(c)

@@ -22,6 +22,7 @@ type Conn struct {
 	mu          sync.Mutex // keeps what goes out whole and in order
 	value       any        // guarded by mu
 	subprotocol string     // never changes
+	deflate     *deflation // nil: not agreed on; never changes
 	rare        atomic.Pointer[rare]
 	header      [maxHeader]byte // guarded by mu: room for writeFrame
 	closeSent   bool            // guarded by mu: nothing goes out any more
@@ -153,7 +154,10 @@ func (c *Conn) process(in *reactor.Buffer) {
 		if n == 0 {
 			return
 		}
-		c.handle(ev)
+		if v := c.handle(ev); v != nil {
+			c.fail(v)
+			return
+		}
 		in.Retrieve(n)
 		c.dec.done()
 		if c.tcp.OutputBytes() > batchOutput {
@@ -176,22 +180,27 @@ func (c *Conn) processed(in *reactor.Buffer) {
 
 // handle acts on one event. After our own close frame messages and pings are
 // no longer answered (RFC 6455 section 5.5.1); the peer's close still is.
-func (c *Conn) handle(ev event) {
+func (c *Conn) handle(ev event) *violation {
 	switch ev.op {
 	case OpText, OpBinary:
-		if c.phase == open {
-			c.deliver(ev)
+		if ev.deflate {
+			return c.deliverInflated(ev) // also when it is then dropped: it is in the window
 		}
+		c.deliver(ev)
 	case ws.OpPing:
 		// An error is a connection that is closing: nobody waits for the pong.
 		_ = c.sendControl(ws.OpPong, ev.payload)
 	case ws.OpClose:
 		c.peerClosed(ev.payload)
 	}
+	return nil
 }
 
 // deliver hands a message, or a piece of one, to the handler.
 func (c *Conn) deliver(ev event) {
+	if c.phase != open {
+		return
+	}
 	if h := c.shard.fragments; h != nil {
 		h.OnFragment(c, ev.op, ev.payload, ev.last)
 		return

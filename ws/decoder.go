@@ -12,6 +12,14 @@ type limits struct {
 	fragments int   // frames of a message
 }
 
+// payload bounds the payload of a message as it lies in its frames.
+func (l *limits) payload(deflated bool) int64 {
+	if deflated {
+		return maxDeflated(l.message)
+	}
+	return l.message
+}
+
 // decoder turns one direction of a connection into messages and control frames
 // (RFC 6455 sections 5 to 8). It reads a byte stream in pieces of any size:
 // what a piece holds of a message whose end is not there yet is unmasked,
@@ -63,7 +71,7 @@ func (d *decoder) next(p []byte) (ev event, n int, err error) {
 		return event{op: h.op, payload: unmasked(p[h.size:n], h.key)}, n, nil
 	}
 	if d.msg == nil {
-		if h.length > d.limits.message {
+		if h.length > d.limits.payload(h.rsv1) {
 			return event{}, 0, errTooBig
 		}
 		if h.fin && h.length <= int64(len(p)-h.size) {

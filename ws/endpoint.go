@@ -11,7 +11,7 @@ import (
 // section 4.2) and serves h from then on. What is no good handshake gets an
 // HTTP error: 405 for other methods, 426 for requests without Upgrade and for
 // versions other than 13, 403 for origins that are not allowed, 400 for the
-// rest. Extensions are declined.
+// rest. Extensions are declined, but for permessage-deflate with WithDeflate.
 func Endpoint(h Handler, opts ...EndpointOption) http.Handler {
 	if h == nil {
 		panic("ws: Endpoint without a Handler")
@@ -38,7 +38,7 @@ func (s *side) serve(ctx *http.Ctx) error {
 		s.stats.Refused.Add(1)
 		return r.answer(ctx)
 	}
-	a := agreement{subprotocol: hs.subprotocol(s.subprotocols)}
+	a := terms{subprotocol: hs.subprotocol(s.subprotocols)}
 	if s.accept != nil {
 		var err error
 		if a.value, err = s.accept(ctx); err != nil {
@@ -50,7 +50,7 @@ func (s *side) serve(ctx *http.Ctx) error {
 }
 
 // agree answers a good handshake.
-func (s *side) agree(ctx *http.Ctx, hs *handshake, a agreement) error {
+func (s *side) agree(ctx *http.Ctx, hs *handshake, a terms) error {
 	header := [][2]string{
 		{"Upgrade", "websocket"},
 		{"Connection", "Upgrade"},
@@ -58,6 +58,13 @@ func (s *side) agree(ctx *http.Ctx, hs *handshake, a agreement) error {
 	}
 	if a.subprotocol != "" {
 		header = append(header, [2]string{"Sec-WebSocket-Protocol", a.subprotocol})
+	}
+	if s.deflate != nil {
+		params, response, ok := s.deflate.accept(hs.extensions)
+		if ok {
+			a.deflate = &params
+			header = append(header, [2]string{"Sec-WebSocket-Extensions", response})
+		}
 	}
 	if err := setHeaders(ctx, header); err != nil {
 		return err

@@ -32,7 +32,7 @@ type FragmentHandler interface {
 
 	// OnFragment takes the next piece of a message; last says that it is the
 	// end. Pieces have nothing to do with the peer's frames; the last may be
-	// empty, and a text may be cut inside a character. What came so far of a
+	// empty, a message that came compressed is one piece when all of it is there, and a text may be cut inside a character. What came so far of a
 	// text can be the beginning of valid UTF-8. When the connection ends there
 	// may be no last piece. The payload is as in OnMessage.
 	OnFragment(c *Conn, op Op, p []byte, last bool)

@@ -18,6 +18,7 @@ type handshake struct {
 	origin     string
 	origins    int
 	protocols  []string // in the client's order of preference
+	extensions []string // the values of Sec-WebSocket-Extensions
 }
 
 // add takes one header. Those that are lists may come in several lines (RFC
@@ -37,6 +38,8 @@ func (hs *handshake) add(name, value string) {
 	case strings.EqualFold(name, "Origin"):
 		hs.origin = value
 		hs.origins++
+	case strings.EqualFold(name, "Sec-WebSocket-Extensions"):
+		hs.extensions = append(hs.extensions, value)
 	case strings.EqualFold(name, "Sec-WebSocket-Protocol"):
 		for p := range strings.SplitSeq(value, ",") {
 			if p = trimOWS(p); p != "" {
@@ -140,8 +143,7 @@ func trimOWS(s string) string { return strings.Trim(s, " \t") }
 // isToken reports whether s is a token of RFC 9110 section 5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+		if !isTokenChar(s[i]) {
 			return false
 		}
 	}

@@ -33,6 +33,7 @@ type config struct {
 	closeWithin  time.Duration
 	sendLimit    int
 	slow         SlowPolicy
+	deflate      *Deflate // nil: not offered, and declined
 	stats        *Stats
 	logger       *slog.Logger
 
@@ -119,6 +120,15 @@ func WithSendLimit(limit int, policy SlowPolicy) Option {
 		panic(fmt.Sprintf("ws: WithSendLimit(%d, %v)", limit, policy))
 	}
 	return func(c *config) { c.sendLimit, c.slow = limit, policy }
+}
+
+// WithDeflate compresses messages where the peer agrees; see Deflate for what that
+// costs. Without it, the default, nothing is offered and everything declined.
+func WithDeflate(d Deflate) Option {
+	if err := d.validate(); err != nil {
+		panic(err.Error())
+	}
+	return func(c *config) { c.deflate = &d }
 }
 
 // WithStats has s count what happens.

@@ -39,7 +39,7 @@ func (m *partial) free() {
 
 // frame begins a frame of the message.
 func (m *partial) frame(h frameHeader, max *limits) error {
-	if h.length > max.message-m.size {
+	if h.length > max.payload(m.deflate)-m.size {
 		return errTooBig
 	}
 	if m.frames++; m.frames > max.fragments {

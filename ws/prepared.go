@@ -2,16 +2,19 @@ package ws
 
 import (
 	"bytes"
-
-	"github.com/carillon-go/carillon/reactor"
+	"sync"
 )
 
-// Prepared is a message that is encoded once and sent to many connections. It
-// never changes; any goroutine may use it, also several at a time.
+// Prepared is a message that is encoded once, and compressed at most once for each
+// size of window, and sent to many connections. It never changes; any goroutine may
+// use it, also several at a time.
 type Prepared struct {
 	op      Op
 	frame   []byte // as a server sends it
 	payload []byte // the end of frame
+
+	mu         sync.Mutex
+	compressed map[uint8][]byte // guarded by mu: frames by the bits of their window
 }
 
 // Prepare encodes a message, for Conn.SendPrepared. p is copied. It panics when
@@ -32,4 +35,21 @@ func (m *Prepared) Op() Op { return m.op }
 // Bytes returns a copy of the payload.
 func (m *Prepared) Bytes() []byte { return bytes.Clone(m.payload) }
 
-func (m *Prepared) sendTo(tcp *reactor.TcpConnection) error { return tcp.Send(m.frame) }
+// deflated is the message compressed for receivers with such a window, as a frame;
+// nil when that is no smaller. The level is that of whoever asks first.
+func (m *Prepared) deflated(level int, bits uint8) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	frame, done := m.compressed[bits]
+	if !done {
+		if body, smaller := deflateOnce(nil, m.payload, level, bits); smaller {
+			frame = appendHeader(make([]byte, 0, maxHeader+len(body)), finBit|rsv1Bit|byte(m.op), len(body))
+			frame = append(frame, body...)
+		}
+		if m.compressed == nil {
+			m.compressed = make(map[uint8][]byte, 1)
+		}
+		m.compressed[bits] = frame
+	}
+	return frame
+}

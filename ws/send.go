@@ -75,8 +75,11 @@ func (c *Conn) postLocked(m message) error {
 
 // write encodes a message and sends it. c.mu is held.
 func (c *Conn) write(m message) error {
+	if d := c.deflate; d != nil && d.options.worth(len(m.payload)) {
+		return c.writeDeflated(m)
+	}
 	if m.prepared != nil && c.isServer() {
-		return sendError(m.prepared.sendTo(c.tcp))
+		return sendError(c.tcp.Send(m.prepared.frame))
 	}
 	return c.writeFrame(finBit|byte(m.op), m.payload)
 }

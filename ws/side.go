@@ -71,18 +71,23 @@ func (s *side) shard(loop *reactor.EventLoop) *shard {
 	return sh
 }
 
-// agreement is what an opening handshake came to.
-type agreement struct {
+// terms are what an opening handshake came to.
+type terms struct {
 	subprotocol string
 	value       any // of Conn.Value
+	deflate     *deflateParams
 }
 
 // open takes a connection over from HTTP, on its loop.
-func (s *side) open(tcp *reactor.TcpConnection, a agreement) *Conn {
+func (s *side) open(tcp *reactor.TcpConnection, a terms) *Conn {
 	c := &Conn{
 		tcp: tcp, shard: s.shard(tcp.Loop()),
 		dec:      decoder{limits: &s.limits, mode: s.mode, pieces: s.fragments != nil},
 		lastRead: tcp.Loop().Now(), subprotocol: a.subprotocol, value: a.value,
+	}
+	if a.deflate != nil {
+		c.deflate = newDeflation(s.deflate, *a.deflate)
+		c.dec.mode |= compressed
 	}
 	tcp.SetContext(c)
 	tcp.SetCallbacks(&s.callbacks)

@@ -105,17 +105,35 @@ func (w *Writer) sendLocked(fin bool) error {
 	if w.c.closeSent {
 		return ErrClosed
 	}
-	b0 := byte(0) // a continuation
-	if !w.begun {
+	b0, first := byte(0), !w.begun // a continuation
+	if first {
 		b0 = byte(w.op)
 	}
 	if fin {
 		b0 |= finBit
 	}
 	w.begun = true
-	err := w.c.writeFrame(b0, w.buf.B)
+	err := w.writeFragment(b0, first, fin)
 	w.buf.B = w.buf.B[:0]
 	return err
+}
+
+func (w *Writer) writeFragment(b0 byte, first, fin bool) error {
+	d := w.c.deflate
+	if d == nil {
+		return w.c.writeFrame(b0, w.buf.B)
+	}
+	if first {
+		b0 |= rsv1Bit
+		d.out.begin()
+	}
+	bb := deflatedStorage.Get()
+	defer giveBack(&deflatedStorage, bb)
+	bb.B = d.out.write(bb.B[:0], w.buf.B)
+	if fin {
+		bb.B = d.out.end(bb.B)
+	}
+	return w.c.writeFrame(b0, bb.B)
 }
 
 // Close sends the last fragment, and then what waited behind the message. It does
