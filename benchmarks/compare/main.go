@@ -66,7 +66,7 @@ func compare(ctx context.Context, o options, jsonFile string, out, progress io.W
 			return err
 		}
 	}
-	return report(out, o, samples)
+	return writeReport(out, o, samples)
 }
 
 func parseFlags(args []string, stderr io.Writer) (o options, jsonFile string, err error) {
