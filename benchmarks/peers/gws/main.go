@@ -15,8 +15,8 @@ import (
 
 const name = "gws"
 
-// Texts are checked to be UTF-8, as all others here do. Messages of up to 16 MiB
-// are the default.
+// Texts are checked to be UTF-8 (RFC 6455 section 8.1), which is not the default;
+// messages of up to 16 MiB are.
 var option = gws.ServerOption{CheckUtf8Enabled: true}
 
 func main() {
