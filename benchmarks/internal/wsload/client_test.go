@@ -225,12 +225,17 @@ func TestAgainstTheSubject(t *testing.T) {
 	window := func() error { windows++; return nil }
 	for _, size := range []int{1, 125, 1000, 64 << 10, 300 << 10} { // the last is above one read
 		l := newClient(t, s.Addr, "/ws", bytes.Repeat([]byte("x"), size))
-		if err := l.Grow(t.Context(), 100); err != nil {
+		const connections = 20
+		if err := l.Grow(t.Context(), connections); err != nil {
 			t.Fatal(err)
 		}
-		n, took, err := l.Echo(t.Context(), 10*time.Millisecond, 100*time.Millisecond, window)
-		if err = errors.Join(err, l.Faults().Err()); err != nil || n == 0 || took < 100*time.Millisecond {
+		n, took, err := l.Echo(t.Context(), 10*time.Millisecond, 50*time.Millisecond, window)
+		if err = errors.Join(err, l.Faults().Err()); err != nil || took < 50*time.Millisecond {
 			t.Errorf("%d B: %d messages in %v, %v", size, n, took, err)
+		}
+		// On a slow machine all may come after the window, but they come.
+		if l.messages < connections || l.messages < n {
+			t.Errorf("%d B: %d messages came, %d of them in the window", size, l.messages, n)
 		}
 	}
 	l := newClient(t, s.Addr, "/broadcast", bytes.Repeat([]byte("x"), 125))
