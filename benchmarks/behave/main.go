@@ -77,8 +77,8 @@ func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 		return o, err
 	}
 	for _, s := range o.servers {
-		if s.PlaintextOnly {
-			return o, fmt.Errorf("%s answers plaintext only: there is nothing to measure here", s.Name)
+		if !s.Has(peers.Plaintext | peers.HTTP) {
+			return o, fmt.Errorf("%s has not all endpoints of HTTP: there is nothing to measure here", s.Name)
 		}
 	}
 	switch {

@@ -56,15 +56,6 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestEachServerBeginsARound(t *testing.T) {
-	list := []string{"a", "b", "c"}
-	for round, want := range []string{"abc", "bca", "cab", "abc"} {
-		if got := strings.Join(rotate(list, round), ""); got != want {
-			t.Errorf("round %d: %s, want %s", round, got, want)
-		}
-	}
-}
-
 func TestJudge(t *testing.T) {
 	w := workload{want: endpoint.Text}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -114,7 +105,7 @@ func TestReport(t *testing.T) {
 			sample{Server: "nethttp", Round: round, Requests: 50_000, Rate: 25_000, UserSeconds: 0.2 * seconds, SystemSeconds: 0.3 * seconds, Late: 1})
 	}
 	var out strings.Builder
-	if err := report(&out, o, samples); err != nil {
+	if err := writeReport(&out, o, samples); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -210,7 +201,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				s.close()
 				t.Fatal(err)
 			}
-			pid := s.running[0].PID
+			pid := s.Running[0].PID
 			ended := make(chan error)
 			go func() {
 				_, err := s.run(ctx)

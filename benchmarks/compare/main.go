@@ -66,7 +66,7 @@ func compare(ctx context.Context, o options, jsonFile string, out, progress io.W
 			return err
 		}
 	}
-	return report(out, o, samples)
+	return writeReport(out, o, samples)
 }
 
 func parseFlags(args []string, stderr io.Writer) (o options, jsonFile string, err error) {
@@ -105,7 +105,7 @@ func (o *options) choose(list string, stderr io.Writer) error {
 	}
 	for _, s := range named {
 		if !o.workload.suits(s) {
-			fmt.Fprintf(stderr, "compare: %s is left out: it answers plaintext only\n", s.Name)
+			fmt.Fprintf(stderr, "compare: %s is left out: it does not offer %s\n", s.Name, o.workload.path)
 			continue
 		}
 		o.servers = append(o.servers, s)

@@ -4,21 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/carillon-go/carillon/benchmarks/internal/report"
 	"github.com/carillon-go/carillon/benchmarks/internal/stats"
 	"github.com/carillon-go/carillon/benchmarks/internal/table"
 )
 
-// report writes the table: a row for each server, in the order of the options.
+// writeReport writes the table: a row for each server, in the order of the options.
 // The first server is the one that is compared.
-func report(w io.Writer, o options, samples []sample) error {
+func writeReport(w io.Writer, o options, samples []sample) error {
 	base := o.servers[0].Name
 	baseCosts := column(samples, base, sample.cost)
 	t := table.Table{Head: []string{"server", "CPU µs a request", "requests a second", base + " / it"}, Numbers: true}
@@ -26,14 +23,14 @@ func report(w io.Writer, o options, samples []sample) error {
 		costs := column(samples, server.Name, sample.cost)
 		ratio := ""
 		if server.Name != base {
-			ratio = cell(2, stats.Ratios(baseCosts, costs))
+			ratio = report.Cell(2, stats.Ratios(baseCosts, costs))
 		}
 		t.Rows = append(t.Rows, []string{
-			server.Name, cell(2, costs), cell(0, column(samples, server.Name, func(s sample) float64 { return s.Rate })), ratio,
+			server.Name, report.Cell(2, costs), report.Cell(0, column(samples, server.Name, func(s sample) float64 { return s.Rate })), ratio,
 		})
 	}
 	fmt.Fprintf(w, "%s, %d connections, %d rounds of %v; servers on CPU %d, wrk on CPU %d; %s\n\n",
-		o.workload.name, o.connections, o.rounds, o.slice, o.serverCPU, o.loadCPU, machine())
+		o.workload.name, o.connections, o.rounds, o.slice, o.serverCPU, o.loadCPU, report.Machine())
 	if _, err := t.WriteTo(w); err != nil {
 		return err
 	}
@@ -55,14 +52,6 @@ func column(samples []sample, server string, value func(sample) float64) []float
 	return values
 }
 
-func cell(decimals int, values []float64) string {
-	median, spread := stats.Median(values), stats.StdErr(values)
-	if math.IsNaN(spread) {
-		return fmt.Sprintf("%.*f", decimals, median)
-	}
-	return fmt.Sprintf("%.*f ± %.*f", decimals, median, decimals, spread)
-}
-
 func lateness(o options, samples []sample) string {
 	var list []string
 	for _, server := range o.servers {
@@ -79,15 +68,6 @@ func lateness(o options, samples []sample) string {
 	return strings.Join(list, ", ")
 }
 
-// machine is the Go version and the kernel's.
-func machine() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return runtime.Version()
-	}
-	return runtime.Version() + ", Linux " + unix.ByteSliceToString(u.Release[:])
-}
-
 // raw is the file that -json writes.
 type raw struct {
 	When         time.Time
@@ -102,7 +82,7 @@ type raw struct {
 
 func writeRaw(path string, when time.Time, o options, samples []sample) error {
 	text, err := json.MarshalIndent(raw{
-		When: when, Machine: machine(), Workload: o.workload.name, Connections: o.connections,
+		When: when, Machine: report.Machine(), Workload: o.workload.name, Connections: o.connections,
 		SliceSeconds: o.slice.Seconds(), ServerCPU: o.serverCPU, LoadCPU: o.loadCPU, Samples: samples,
 	}, "", "\t")
 	if err != nil {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"time"
 
-	"github.com/carillon-go/carillon/benchmarks/internal/launch"
+	"github.com/carillon-go/carillon/benchmarks/internal/fleet"
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
@@ -27,10 +25,9 @@ type options struct {
 // session is the servers of a comparison, all running, and what drives them.
 type session struct {
 	options
-	load    load
-	dir     string // of the programs and scripts
-	running []*launch.Server
-	log     io.Writer
+	*fleet.Fleet
+	load load
+	log  io.Writer
 }
 
 // newSession builds and starts everything. Whoever calls it calls close, also
@@ -41,46 +38,28 @@ func newSession(ctx context.Context, o options, log io.Writer) (s *session, err 
 	if err != nil {
 		return s, err
 	}
-	if s.dir, err = os.MkdirTemp("", "compare"); err != nil {
+	if s.Fleet, err = fleet.Build(ctx, "compare", o.servers); err != nil {
 		return s, err
 	}
-	script, err := o.workload.writeScript(s.dir)
+	script, err := o.workload.writeScript(s.Dir)
 	if err != nil {
 		return s, err
 	}
 	s.load = load{wrk: wrk, cpu: o.loadCPU, connections: o.connections, script: script, args: o.workload.args}
-	for _, server := range o.servers {
-		program, err := launch.Build(ctx, s.dir, server)
-		if err != nil {
-			return s, err
-		}
-		running, err := launch.Start(ctx, server, program, o.serverCPU)
-		if err != nil {
-			return s, err
-		}
-		s.running = append(s.running, running)
-		if err := o.workload.check(ctx, running); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
+	return s, s.StartAll(ctx, o.serverCPU, o.workload.check)
 }
 
 // close ends the servers and removes the programs.
 func (s *session) close() {
-	for _, server := range s.running {
-		server.Stop()
-	}
-	if s.dir != "" {
-		_ = os.RemoveAll(s.dir)
+	if s.Fleet != nil {
+		s.Fleet.Close()
 	}
 }
 
-// run measures all rounds. Each round visits every server once, and begins with
-// another, so that what changes with time on the machine hits all alike.
+// run measures all rounds. Each visits every server once.
 func (s *session) run(ctx context.Context) ([]sample, error) {
 	if s.warmUp > 0 {
-		for _, server := range s.running {
+		for _, server := range s.Running {
 			if _, err := measure(ctx, s.load, server, s.workload.pathOn(server.Server), s.warmUp); err != nil {
 				return nil, err
 			}
@@ -88,7 +67,7 @@ func (s *session) run(ctx context.Context) ([]sample, error) {
 	}
 	var samples []sample
 	for round := range s.rounds {
-		for _, server := range rotate(s.running, round) {
+		for _, server := range fleet.Rotate(s.Running, round) {
 			got, err := measure(ctx, s.load, server, s.workload.pathOn(server.Server), s.slice)
 			if err != nil {
 				return nil, err
@@ -99,10 +78,4 @@ func (s *session) run(ctx context.Context) ([]sample, error) {
 		}
 	}
 	return samples, nil
-}
-
-// rotate returns list from element n on, and then those before.
-func rotate[T any](list []T, n int) []T {
-	n %= len(list)
-	return slices.Concat(list[n:], list[:n])
 }

@@ -68,7 +68,10 @@ func findWorkload(name string) (workload, error) {
 
 // suits says whether a server can be measured by w.
 func (w workload) suits(s peers.Server) bool {
-	return !s.PlaintextOnly || w.path == "/plaintext"
+	if w.path == "/plaintext" {
+		return s.Has(peers.Plaintext)
+	}
+	return s.Has(peers.HTTP)
 }
 
 func (w workload) pathOn(s peers.Server) string {

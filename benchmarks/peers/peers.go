@@ -19,22 +19,46 @@ type Server struct {
 	Package string   // import path of a Go program; "" when Source says it in C
 	Source  []byte   // one file of C
 	Args    []string // on its command line
-	// PlaintextOnly: it gives the answer of /plaintext to whatever it is asked.
-	PlaintextOnly bool
+	Offers  Part
 }
+
+// Part is a set of endpoints.
+type Part uint8
+
+const (
+	Plaintext Part = 1 << iota // /plaintext
+	HTTP                       // the other endpoints of HTTP
+	Echo                       // /ws
+	Broadcast                  // /broadcast
+
+	plain     = Plaintext | HTTP
+	webSocket = plain | Echo | Broadcast
+)
+
+// Has says whether the server offers all of p.
+func (s Server) Has(p Part) bool { return s.Offers&p == p }
 
 //go:embed cepoll/cepoll.c
 var cepoll []byte
 
+//go:embed cepoll-ws/cepoll-ws.c
+var cepollWS []byte
+
 var servers = []Server{
-	{Name: Subject, Package: module + "subject"},
-	{Name: "nethttp", Package: module + "peers/nethttp"},
-	{Name: "fasthttp", Package: module + "peers/fasthttp"},
-	{Name: "hertz", Package: module + "peers/hertz"},
-	{Name: "hertz-sense", Package: module + "peers/hertz", Args: []string{"-sense-disconnect"}},
-	{Name: "nbio", Package: module + "peers/nbio", Args: []string{"-inline"}},
-	{Name: "nbio-default", Package: module + "peers/nbio"},
-	{Name: "cepoll", Source: cepoll, PlaintextOnly: true},
+	{Name: Subject, Package: module + "subject", Offers: webSocket},
+	{Name: "nethttp", Package: module + "peers/nethttp", Offers: plain},
+	{Name: "fasthttp", Package: module + "peers/fasthttp", Offers: plain},
+	{Name: "hertz", Package: module + "peers/hertz", Offers: plain},
+	{Name: "hertz-sense", Package: module + "peers/hertz", Args: []string{"-sense-disconnect"}, Offers: plain},
+	{Name: "nbio", Package: module + "peers/nbio", Args: []string{"-inline"}, Offers: plain},
+	{Name: "nbio-default", Package: module + "peers/nbio", Offers: plain},
+	{Name: "cepoll", Source: cepoll, Offers: Plaintext}, // whatever it is asked
+	{Name: "gorilla", Package: module + "peers/gorilla", Offers: webSocket},
+	{Name: "coder", Package: module + "peers/coder", Offers: webSocket},
+	{Name: "gws", Package: module + "peers/gws", Offers: webSocket},
+	{Name: "gobwas", Package: module + "peers/gobwas", Offers: webSocket},
+	{Name: "nbio-ws", Package: module + "peers/nbio-ws", Offers: webSocket},
+	{Name: "cepoll-ws", Source: cepollWS, Offers: Echo},
 }
 
 // Parse reads a list of names with commas between them. Each may come once.

@@ -14,12 +14,15 @@ import (
 	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/static"
+	"github.com/carillon-go/carillon/ws"
 )
 
 const endpoints = `GET  /plaintext, /json     also below /offload, on goroutines
 GET  /user/{id}            among 100 routes
 POST /echo
 GET  /static/NAME          the file NAME of $STATIC_DIR
+GET  /ws                   WebSocket: each message comes back
+GET  /broadcast            WebSocket: each message goes to all connections here
 GET  /gc, /goroutines, /panic, /wait, /cancelled
 `
 
@@ -69,6 +72,8 @@ func addRoutes(app *http.App) {
 		}
 		app.Get(r.Path, h, http.Inline)
 	}
+	app.Get("/ws", ws.Endpoint(socketEcho{}), http.Inline)
+	app.Get("/broadcast", ws.Endpoint(newBroadcast()), http.Inline)
 	app.Get("/gc", func(c *http.Ctx) error {
 		debug.FreeOSMemory()
 		return c.NoContent(200)
@@ -93,6 +98,13 @@ func echo(c *http.Ctx) error {
 		return err
 	}
 	return c.Blob(200, "application/octet-stream", body)
+}
+
+// socketEcho is the handler of /ws. Messages of up to 16 MiB are the default.
+type socketEcho struct{ ws.NopHandler }
+
+func (socketEcho) OnMessage(c *ws.Conn, op ws.Op, p []byte) {
+	_ = c.Send(op, p) // an error is a connection that ends by itself
 }
 
 func param(name string) http.Handler {

@@ -4,9 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/carillon-go/carillon/benchmarks/internal/launch"
-	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
 func TestFilesComeFromStaticDir(t *testing.T) {
@@ -20,19 +17,7 @@ func TestFilesComeFromStaticDir(t *testing.T) {
 		}
 	}
 	t.Setenv("STATIC_DIR", folder)
-	chosen, err := peers.Parse(peers.Subject)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := launch.Build(t.Context(), t.TempDir(), chosen[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := launch.Start(t.Context(), chosen[0], program, launch.AnyCPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Stop()
+	s := startSubject(t)
 	tests := []struct {
 		path   string
 		status int

@@ -3,17 +3,8 @@ package main
 
 import (
 	"log"
-	"net/http"
 
-	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
 	"github.com/carillon-go/carillon/benchmarks/internal/stdhandler"
 )
 
-func main() {
-	addr, err := endpoint.Addr()
-	if err != nil {
-		log.Fatal("nethttp: ", err)
-	}
-	server := &http.Server{Addr: addr, Handler: stdhandler.New("nethttp")}
-	log.Fatal("nethttp: ", server.ListenAndServe())
-}
+func main() { log.Fatal(stdhandler.Serve("nethttp", stdhandler.New("nethttp"))) }
