@@ -65,6 +65,11 @@ func (c *Conn) admit(m message) (wait bool, err error) {
 	}
 	b := &c.needRare().backlog
 	b.push(m.kept())
+	// What was in the way may have left since, and before outputLeft could see that
+	// something waits.
+	if err := c.drainBacklog(false); err != nil {
+		return false, err
+	}
 	for policy == DropOldest && b.bytes > limit && b.len() > 1 {
 		b.pop()
 		c.shard.stats.count(policy)

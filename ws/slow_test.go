@@ -220,6 +220,31 @@ func TestPeerClosesBacklog(t *testing.T) {
 	}
 }
 
+// TestBacklogIsNotForgotten has messages begin to wait at the very moment at which
+// the output before them leaves.
+func TestBacklogIsNotForgotten(t *testing.T) {
+	c, peer := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithSendLimit(1<<20, DropOldest)))
+	big := strings.Repeat("x", holdAt)
+	for range 1000 {
+		c.mu.Lock()
+		c.rare.Store(nil) // as at first; nothing waits
+		c.mu.Unlock()
+		sent := make(chan error, 1)
+		go func() {
+			err := c.Send(OpBinary, []byte(big))
+			// Until about when the loop is writing.
+			for n := rand.IntN(20_000); n > 0 && c.tcp.PendingOutput(); n-- {
+			}
+			sent <- errors.Join(err, c.Send(OpText, []byte("small")))
+		}()
+		peer.want(ws.OpBinary, big)
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		peer.want(ws.OpText, "small")
+	}
+}
+
 // TestBacklogQueue holds the queue against a plain slice.
 func TestBacklogQueue(t *testing.T) {
 	var b backlog
