@@ -130,6 +130,66 @@ func TestDropNewest(t *testing.T) {
 	peer.want(ws.OpText, "and back")
 }
 
+func TestDropOldest(t *testing.T) {
+	c, peer, _, stats := slowPair(t, 0, DropOldest)
+	const n = 4000
+	for i := range n {
+		if err := sendNumbered(c, i, slowSize); err != nil {
+			t.Fatal(err)
+		}
+		if held := holds(c); held > slowLimit+slowSize+maxHeader {
+			t.Fatalf("%d bytes are held", held)
+		}
+	}
+	dropped := stats.Oldest.Load()
+	got, last := int64(0), -1
+	for last != n-1 {
+		op, p, err := peer.frame()
+		if err != nil || op != ws.OpBinary || len(p) != slowSize {
+			t.Fatal(op, len(p), err)
+		}
+		i := int(binary.BigEndian.Uint32(p))
+		if i <= last {
+			t.Fatalf("%d after %d", i, last)
+		}
+		got, last = got+1, i
+	}
+	if got+dropped != n || dropped == 0 || stats.Oldest.Load() != dropped {
+		t.Errorf("%d came, %d were dropped", got, dropped)
+	}
+	onLoop(t, c, func() int { return 0 })
+	if err := c.Send(OpText, []byte("again")); err != nil {
+		t.Error(err)
+	}
+	peer.want(ws.OpText, "again")
+}
+
+// TestSlowMemory: what is held stays within the limit, however small that is, but
+// for the longest message; under DropOldest for two of them.
+func TestSlowMemory(t *testing.T) {
+	const limit, size = 2000, 500
+	for _, policy := range []SlowPolicy{CloseSlow, DropNewest, DropOldest} {
+		t.Run(policy.String(), func(t *testing.T) {
+			c, _ := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithSendLimit(limit, policy)))
+			narrow(t, c)
+			most := 0
+			for i := range 5000 {
+				if err := sendNumbered(c, i, size); err != nil && !errors.Is(err, ErrSlow) && !errors.Is(err, ErrClosed) {
+					t.Fatal(err)
+				}
+				most = max(most, holds(c))
+			}
+			beyond := 1
+			if policy == DropOldest {
+				beyond = 2
+			}
+			if most > limit+beyond*(size+messageWeight) {
+				t.Errorf("%d bytes were held", most)
+			}
+		})
+	}
+}
+
 // TestDropOldestKeepsOne: a message beyond the limit is still sent.
 func TestDropOldestKeepsOne(t *testing.T) {
 	c, peer, _, stats := slowPair(t, 0, DropOldest)
