@@ -308,6 +308,49 @@ func TestWriterOnLoop(t *testing.T) {
 	peer.want(ws.OpText, "abc")
 }
 
+// TestCloseInWriter closes the connection while a message is being written and others
+// wait behind it: the fragment stays one, and nothing comes behind the close frame.
+func TestCloseInWriter(t *testing.T) {
+	for name, end := range map[string]func(*Conn, *client) error{
+		"here":  func(c *Conn, _ *client) error { return c.Close(4000, "") },
+		"there": func(_ *Conn, peer *client) error { _, err := peer.Write(closing1(4000, "")); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder()
+			c, peer := openPair(t, newLoop(t), newTestSide(0, rec))
+			w := newWriter(t, c, OpText)
+			if _, err := w.Write([]byte("half")); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Send(OpText, []byte("waits")); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(c, peer); err != nil {
+				t.Fatal(err)
+			}
+			if f, err := peer.wire(); err != nil || f.b0 != byte(OpText) || f.payload != "half" {
+				t.Fatal(f, err)
+			}
+			peer.want(ws.OpClose, "\x0f\xa0")
+			if err := w.Close(); !errors.Is(err, ErrClosed) {
+				t.Error("Close of the Writer:", err)
+			}
+			waitUntil(t, c, func() bool { return c.rare.Load().backlog.len() == 0 })
+			if _, err := c.NewWriter(context.Background(), OpText); !errors.Is(err, ErrClosed) {
+				t.Error("NewWriter:", err)
+			}
+			if name == "here" {
+				peer.write(closing1(4000, ""))
+			}
+			peer.wantEOF()
+			wait(t, "OnClose", rec.closed)
+		})
+	}
+}
+
 // TestWritersTakeTurns has goroutines write and send at once; the peer, which is
 // slow, gets each message whole.
 func TestWritersTakeTurns(t *testing.T) {
