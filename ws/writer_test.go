@@ -222,6 +222,32 @@ func TestWriterSendLimit(t *testing.T) {
 	}
 }
 
+// TestWriterIsNotSlow: a Writer waits for its peer, and so the connection is not one
+// whose peer is too slow, however small the limit is.
+func TestWriterIsNotSlow(t *testing.T) {
+	for _, limit := range []int{64 << 10, 1 << 20} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			c, peer := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithSendLimit(limit, CloseSlow)))
+			w, done := blockedWriter(t, context.Background(), c)
+			if err := c.Send(OpText, []byte("behind")); err != nil {
+				t.Fatal(err)
+			}
+			closed := make(chan error, 1)
+			go func() {
+				err := <-done
+				closed <- errors.Join(err, w.Close())
+			}()
+			if _, p, _ := peer.message(nil); len(p) != 2<<20 {
+				t.Fatal(len(p))
+			}
+			peer.want(ws.OpText, "behind")
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // blockedWriter is a Writer that waits for a peer that does not read.
 func blockedWriter(t *testing.T, ctx context.Context, c *Conn) (*Writer, chan error) {
 	t.Helper()
