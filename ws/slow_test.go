@@ -97,8 +97,10 @@ func TestCloseSlow(t *testing.T) {
 func TestCloseSlowInHandler(t *testing.T) {
 	c, peer, rec, _ := slowPair(t, 0, CloseSlow)
 	accepted := make(chan int, 1)
-	rec.onMessage = func(c *Conn, _ Op, _ []byte) { accepted <- fill(t, c) }
-	_ = c
+	onLoop(t, c, func() int {
+		rec.onMessage = func(c *Conn, _ Op, _ []byte) { accepted <- fill(t, c) }
+		return 0
+	})
 	peer.write(join(text("go"), text("dropped")))
 	for i := range wait(t, "refusal", accepted) {
 		peer.wantNumbered(i, slowSize)
@@ -221,7 +223,10 @@ func backlogged(t *testing.T, c *Conn) (n int) {
 func TestControlPassesBacklog(t *testing.T) {
 	c, peer, rec, stats := slowPair(t, 0, DropOldest)
 	reached := make(chan struct{}, 1)
-	rec.onMessage = func(*Conn, Op, []byte) { reached <- struct{}{} }
+	onLoop(t, c, func() int {
+		rec.onMessage = func(*Conn, Op, []byte) { reached <- struct{}{} }
+		return 0
+	})
 	n := backlogged(t, c)
 	peer.write(join(ping("now"), text("behind the ping")))
 	wait(t, "OnMessage", reached)

@@ -153,19 +153,19 @@ func TestWheelLateTimer(t *testing.T) {
 	conn, peer := openPair(t, loop, s)
 	other := &Conn{place: nowhere}
 	looked := make(chan struct{})
-	// What arrives is handled before timers are: see EventLoop.
-	s.callbacks.Message = func(_ *reactor.TcpConnection, in *reactor.Buffer) {
-		in.RetrieveAll()
-		if int64(loop.Now()/w.tick) < w.armedFor {
-			t.Error("the timer is not late")
-		}
-		w.add(other, loop.Now()+time.Hour)
-		if w.armedFor > int64(loop.Now()/w.tick) {
-			t.Errorf("armed for %d ticks later", w.armedFor-int64(loop.Now()/w.tick))
-		}
-		close(looked)
-	}
 	inLoop(t, loop, func() {
+		// What arrives is handled before timers are: see EventLoop.
+		s.callbacks.Message = func(_ *reactor.TcpConnection, in *reactor.Buffer) {
+			in.RetrieveAll()
+			if int64(loop.Now()/w.tick) < w.armedFor {
+				t.Error("the timer is not late")
+			}
+			w.add(other, loop.Now()+time.Hour)
+			if w.armedFor > int64(loop.Now()/w.tick) {
+				t.Errorf("armed for %d ticks later", w.armedFor-int64(loop.Now()/w.tick))
+			}
+			close(looked)
+		}
 		conn.shard.wheel, conn.shard.pingAfter, conn.shard.pongWithin = w, time.Second, 16*time.Millisecond
 		conn.lastRead = loop.Now() - 2*time.Second // long due
 		w.add(conn, loop.Now()+w.tick)
