@@ -55,6 +55,9 @@ func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing
 		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
+		if m := c.rare.Load(); m != nil && m.worker != nil {
+			c.resume() // it may have been held
+		}
 	}
 }
 

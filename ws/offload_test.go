@@ -255,6 +255,37 @@ func TestOffloadLost(t *testing.T) {
 	h.want(t, "close 1006 "+errEOF.Error())
 }
 
+// TestOffloadCloseWhileHeld: what is not read because the worker is behind may be the
+// peer's close frame. Once this side closes, messages are dropped, and it is found.
+func TestOffloadCloseWhileHeld(t *testing.T) {
+	h := newCalls()
+	release := make(chan struct{})
+	h.each = func(what string, _ *Conn) {
+		if strings.HasPrefix(what, "message") {
+			<-release
+		}
+	}
+	c, peer := openPair(t, newLoop(t), newTestSide(0, Offload(h), WithCloseTimeout(patience)))
+	h.want(t, "open")
+	go peer.Write(append(bytes.Repeat(binary1(strings.Repeat("x", 10_000)), 500), closing1(4000, "at last")...))
+	waitUntil(t, c, func() bool { return c.paused && c.held() })
+	if err := c.Close(4000, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	peer.wantClose(4000)
+	close(release)
+	for {
+		what := wait(t, "OnClose", h.log)
+		if strings.HasPrefix(what, "message") {
+			continue
+		}
+		if what != "close 4000 at last" {
+			t.Error(what)
+		}
+		break
+	}
+}
+
 // TestOffloadShutdown: a server that shuts down while handlers work does not wait for
 // them, and what they do afterwards fails in good order.
 func TestOffloadShutdown(t *testing.T) {
