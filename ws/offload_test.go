@@ -199,6 +199,42 @@ func TestOffloadHeldAndJammed(t *testing.T) {
 	}
 }
 
+// TestOffloadPanic: the connection of a handler that panics closes; what was queued
+// behind is dropped, OnClose still comes, and others go on.
+func TestOffloadPanic(t *testing.T) {
+	h := newCalls()
+	release := make(chan struct{})
+	h.each = func(what string, _ *Conn) {
+		if what == "message boom" {
+			<-release
+			panic(what)
+		}
+	}
+	log, logged := newLog()
+	stats := new(Stats)
+	loop := newLoop(t)
+	s := newTestSide(0, Offload(h), WithLogger(log), WithStats(stats))
+	c, peer := openPair(t, loop, s)
+	h.want(t, "open")
+	peer.write(join(text("boom"), text("behind"), text("more"), ping("")))
+	peer.want(ws.OpPong, "") // so that all are queued
+	close(release)
+	h.want(t, "message boom")
+	h.want(t, "close 1011 the handler failed")
+	peer.wantClose(CodeInternalError)
+	if line := wait(t, "log line", logged); !strings.Contains(line, "message boom") || !strings.Contains(line, "offload_test.go") {
+		t.Errorf("logged %q", line)
+	}
+	if n := stats.Panics.Load(); n != 1 {
+		t.Error("panics:", n)
+	}
+	idle(t, c)
+	_, other := openPair(t, loop, s)
+	other.write(text("x"))
+	h.want(t, "open")
+	h.want(t, "message x")
+}
+
 // TestOffloadPanics has OnOpen and OnClose panic.
 func TestOffloadPanics(t *testing.T) {
 	for _, bad := range []string{"open", "close"} {
