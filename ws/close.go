@@ -9,7 +9,8 @@ import (
 
 // Close begins the closing handshake (RFC 6455 section 7.1): what was sent
 // before leaves first, then a close frame with code and reason; a message of a
-// Writer that is still open stays a fragment. Messages that arrive from then on
+// Writer that is still open stays a fragment, and what waits behind that is dropped.
+// Messages that arrive from then on
 // are dropped; when the peer's close frame has come, or WithCloseTimeout has
 // passed, the connection ends and OnClose runs. Any goroutine; it does not wait.
 //
@@ -39,6 +40,9 @@ func (c *Conn) sendClose(code Code, reason string) error {
 		return ErrClosed
 	}
 	err := c.drainBacklog(true)
+	if r := c.rare.Load(); r != nil {
+		r.backlog = backlog{} // it waits for a Writer, which cannot go on
+	}
 	c.closeSent = true
 	c.wakeWriters()
 	if err != nil {
@@ -51,6 +55,9 @@ func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing
 		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
+		if m := c.rare.Load(); m != nil && m.worker != nil {
+			c.resume() // it may have been held
+		}
 	}
 }
 

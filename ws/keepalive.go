@@ -27,17 +27,27 @@ func (w *wheel) pingAt(last, idle time.Duration) time.Duration { return last + i
 // much was received.
 func (c *Conn) keepaliveInLoop() (next time.Duration) {
 	sh, w, now := c.shard, c.shard.wheel, c.shard.loop.Now()
+	pending := c.tcp.PendingOutput()
 	last := c.lastRead
-	if c.paused {
-		// A pong could not be read now. That the peer takes what is sent is the
-		// sign of life then.
+	if pending {
 		last = max(last, c.tcp.LastActive())
 		c.pinged = c.pinged && now-last >= sh.pongWithin
 	}
+	end := last + sh.pingAfter + sh.pongWithin
 	switch {
 	case c.phase == closing:
 		return now + sh.pingAfter // the closing handshake has a deadline of its own
-	case c.pinged:
+	case pending && !c.pinged && now+w.tick <= end:
+		// A ping would only wait behind the output, and its pong perhaps not be read.
+		// That the peer takes what is sent is the sign of life then.
+		return min(end, max(w.pingAt(last, sh.pingAfter), now+w.tick))
+	case c.paused && !pending:
+		// The handler is behind, and nobody reads the pong: the ping only keeps the
+		// line open.
+		c.pinged = false
+		_ = c.sendControl(ws.OpPing, nil)
+		return now + sh.pingAfter
+	case pending, c.pinged:
 		sh.stats.Dead.Add(1)
 		c.lost(errNoPong)
 		c.tcp.ForceClose()

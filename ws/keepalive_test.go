@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -107,5 +108,82 @@ func TestDrain(t *testing.T) {
 	}
 	if err := wait(t, "end of Shutdown", down); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestKeepaliveOfTheHeld: a peer that is not read, because the handler is behind, is
+// not dead.
+func TestKeepaliveOfTheHeld(t *testing.T) {
+	const idle = 32 * time.Millisecond
+	rec := newRecorder()
+	release, handled := make(chan struct{}), make(chan int, 1000)
+	rec.onMessage = func(_ *Conn, _ Op, p []byte) { <-release; handled <- len(p) }
+	loop := newLoop(t)
+	c, peer := openPair(t, loop, newTestSide(0, Offload(rec), WithKeepalive(idle, idle)))
+	tick := clock(t, loop, newTestSide(0, newRecorder(), WithKeepalive(idle, 10*time.Second)))
+	frame := binary1(string(bytes.Repeat([]byte("x"), 10_000)))
+	const messages = 40
+	go peer.Write(bytes.Repeat(frame, messages))
+	waitUntil(t, c, func() bool { return c.paused })
+	go peer.readAll()
+	tick(10)
+	select {
+	case got := <-rec.closed:
+		t.Fatal(got.code, got.reason)
+	default:
+	}
+	close(release)
+	for range messages {
+		if n := wait(t, "message", handled); n != 10_000 {
+			t.Fatal(n)
+		}
+	}
+}
+
+// TestKeepaliveBehindOutput: a ping waits behind output that a living peer takes
+// slowly; while it does, it is not dead.
+func TestKeepaliveBehindOutput(t *testing.T) {
+	const idle = 40 * time.Millisecond
+	rec := newRecorder()
+	loop := newLoop(t)
+	c, peer := openPair(t, loop, newTestSide(0, rec, WithKeepalive(idle, idle)))
+	narrow(t, c)
+	tick := clock(t, loop, newTestSide(0, newRecorder(), WithKeepalive(idle, 10*time.Second)))
+	const size = 900 << 10 // below the mark at which a connection is paused
+	if err := c.Send(OpBinary, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	const step = 100 << 10
+	for took := 0; took+step < size; took += step {
+		if _, err := peer.r.Discard(step); err != nil {
+			t.Fatalf("after %d bytes: %v", took, err)
+		}
+		tick(1)
+	}
+	select {
+	case got := <-rec.closed:
+		t.Fatal(got.code, got.reason)
+	default:
+	}
+}
+
+// TestKeepaliveOfTheJammed: a peer that takes nothing of what is sent is found dead
+// too, though it could not be pinged.
+func TestKeepaliveOfTheJammed(t *testing.T) {
+	const idle, within = 60 * time.Millisecond, 40 * time.Millisecond
+	for name, size := range map[string]int{"paused": 8 << 20, "not paused": 900 << 10} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder()
+			c, _ := openPair(t, newLoop(t), newTestSide(0, rec, WithKeepalive(idle, within)))
+			narrow(t, c)
+			began := time.Now()
+			if err := c.Send(OpBinary, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			got := wait(t, "OnClose", rec.closed)
+			if took := time.Since(began); got.code != CodeAbnormal || got.reason != errNoPong.Error() || took < idle+within-within/4 {
+				t.Error(got.code, got.reason, took)
+			}
+		})
 	}
 }

@@ -12,7 +12,9 @@ const workAhead = 256 << 10
 // Offload lets the methods of h block: for each connection they run in their
 // order on a goroutine, which there is only while they have something to do. A
 // payload is valid until the method returns, as on the loop. A connection whose
-// handler is behind by 256 KiB is not read until it has caught up.
+// handler is behind by 256 KiB is not read until it has caught up. Messages that came
+// before the connection ended, and wait, are still handed to h before its OnClose; after
+// a panic they are dropped. A server that shuts down does not wait for h.
 //
 // When h is a FragmentHandler, so is what Offload returns.
 func Offload(h Handler) Handler {
@@ -39,7 +41,7 @@ func (o offloaded) OnMessage(c *Conn, op Op, p []byte) {
 }
 
 func (o offloaded) OnClose(c *Conn, code Code, reason string) {
-	c.offload(work{do: func(*work) { o.h.OnClose(c, code, reason) }})
+	c.offload(work{end: true, do: func(*work) { o.h.OnClose(c, code, reason) }})
 }
 
 type offloadedFragments struct {
@@ -54,6 +56,7 @@ func (o offloadedFragments) OnFragment(c *Conn, op Op, p []byte, last bool) {
 // work is one call of an offloaded handler.
 type work struct {
 	payload *Retained // nil: none
+	end     bool      // OnClose: it runs whatever happened before
 	do      func(*work)
 }
 
@@ -70,6 +73,7 @@ type worker struct {
 	queue   []work
 	behind  int  // the weight of all that is queued or runs
 	running bool // there is a goroutine
+	failed  bool // the handler panicked: only OnClose is still to come; of the goroutine
 	waited  bool // the connection is not read until this has caught up
 }
 
@@ -99,7 +103,9 @@ func (c *Conn) work(k *worker) {
 			return
 		}
 		for i := range batch {
-			c.perform(&batch[i])
+			if !k.failed || batch[i].end {
+				k.failed = c.perform(&batch[i])
+			}
 			c.performed(k, &batch[i])
 		}
 	}
@@ -118,13 +124,15 @@ func (k *worker) take(empty []work) []work {
 	return batch
 }
 
-func (c *Conn) perform(w *work) {
+func (c *Conn) perform(w *work) (failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
+			failed = true
 			c.panickedElsewhere(v)
 		}
 	}()
 	w.do(w)
+	return false
 }
 
 // performed gives a call's payload back, and has the connection read again when

@@ -113,8 +113,10 @@ func WithCloseTimeout(d time.Duration) Option {
 // WithSendLimit bounds what a connection holds for a peer that does not take it,
 // in bytes, and says what becomes of messages beyond: by default DefaultSendLimit
 // and CloseSlow. The message that passes the limit is still taken, so that the
-// memory of one connection is bounded by the limit and the longest message. The
-// hard cap of the reactor below, 64 MiB, holds as well.
+// memory of one connection is bounded by the limit and the longest message; under
+// DropOldest by the limit and two of those: one may be leaving, and the newest is
+// kept. A message that waits counts for 64 bytes beside its payload. The hard cap of
+// the reactor below, 64 MiB, holds as well.
 func WithSendLimit(limit int, policy SlowPolicy) Option {
 	if limit < 1 || policy > DropOldest {
 		panic(fmt.Sprintf("ws: WithSendLimit(%d, %v)", limit, policy))

@@ -35,9 +35,13 @@ func (p SlowPolicy) String() string {
 // DefaultSendLimit is the limit of WithSendLimit, in bytes.
 const DefaultSendLimit = 16 << 20
 
-// holdAt is how much output, in bytes, goes to the reactor under DropOldest;
-// what is there is a stream of bytes, and cannot be dropped any more.
+// holdAt is how much output, in bytes, goes to the reactor under DropOldest, where
+// the limit allows that: what is there is a stream of bytes, and cannot be dropped
+// any more.
 const holdAt = 64 << 10
+
+// holdAt is the constant, or half the limit.
+func (c *config) holdAt() int { return min(holdAt, c.sendLimit/2) }
 
 // errCloseSlow has post close the connection.
 var errCloseSlow = errors.New("ws: close")
@@ -60,12 +64,17 @@ func (c *Conn) admit(m message) (wait bool, err error) {
 	}
 	writing := r != nil && r.writer != nil
 	waiting := r != nil && r.backlog.len() > 0
-	if !writing && !waiting && (policy != DropOldest || pending <= holdAt) {
+	if !writing && !waiting && (policy != DropOldest || pending <= c.shard.holdAt()) {
 		return false, nil
 	}
 	b := &c.needRare().backlog
 	b.push(m.kept())
-	for policy == DropOldest && b.bytes > limit && b.len() > 1 {
+	// What was in the way may have left since, and before outputLeft could see that
+	// something waits.
+	if err := c.drainBacklog(false); err != nil {
+		return false, err
+	}
+	for policy == DropOldest && c.tcp.OutputBytes()+b.bytes > limit && b.len() > 1 {
 		b.pop()
 		c.shard.stats.count(policy)
 	}
@@ -78,7 +87,7 @@ func (c *Conn) drainBacklog(all bool) error {
 	if r == nil || r.writer != nil {
 		return nil
 	}
-	for r.backlog.len() > 0 && (all || c.shard.slow != DropOldest || c.tcp.OutputBytes() <= holdAt) {
+	for r.backlog.len() > 0 && (all || c.shard.slow != DropOldest || c.tcp.OutputBytes() <= c.shard.holdAt()) {
 		if err := c.write(r.backlog.pop()); err != nil {
 			return err
 		}

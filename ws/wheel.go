@@ -52,7 +52,7 @@ func (w *wheel) add(c *Conn, at time.Duration) {
 	c.spoke, c.place = uint8(slot), int32(len(w.slots[slot]))
 	w.slots[slot] = append(w.slots[slot], wheelEntry{c, at})
 	w.occupied |= 1 << slot
-	w.arm(now, due)
+	w.arm(due)
 }
 
 // remove takes c out, if it is there.
@@ -74,9 +74,9 @@ func (w *wheel) remove(c *Conn) {
 }
 
 // arm has the timer fire in that tick, unless it fires before.
-func (w *wheel) arm(now, due int64) {
-	if w.timer.Valid() && w.armedFor <= due && w.armedFor > now {
-		return
+func (w *wheel) arm(due int64) {
+	if w.timer.Valid() && w.armedFor <= due {
+		return // also when it is late: turn looks at all ticks since
 	}
 	w.loop.Cancel(w.timer)
 	w.armedFor = due
@@ -87,7 +87,7 @@ func (w *wheel) arm(now, due int64) {
 func (w *wheel) turn() {
 	w.timer = reactor.TimerID{}
 	now := int64(w.loop.Now() / w.tick)
-	for due := w.armedFor; due <= now && due < w.armedFor+wheelSlots; due++ {
+	for due, end := w.armedFor, w.armedFor+wheelSlots; due <= now && due < end; due++ {
 		w.look(int(due % wheelSlots))
 	}
 	if w.occupied == 0 {
@@ -95,7 +95,7 @@ func (w *wheel) turn() {
 	}
 	// The distance, in slots, from the next tick to the first that has somebody.
 	next := (now + 1) % wheelSlots
-	w.arm(now, now+1+int64(bits.TrailingZeros64(bits.RotateLeft64(w.occupied, -int(next)))))
+	w.arm(now + 1 + int64(bits.TrailingZeros64(bits.RotateLeft64(w.occupied, -int(next)))))
 }
 
 // look empties a slot. Its connections go back to where they are due next; one

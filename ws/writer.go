@@ -13,8 +13,12 @@ import (
 const fragmentSize = 16 << 10
 
 // writeAhead is how much output, in bytes, may wait for the peer while a Writer
-// goes on.
+// goes on, where the limit of WithSendLimit allows that.
 const writeAhead = 256 << 10
+
+// writeAhead is the constant, or half the limit: a connection whose output is its
+// Writer's must not pass for one whose peer is too slow.
+func (c *config) writeAhead() int { return min(writeAhead, c.sendLimit/2) }
 
 var fragmentStorage bytebufferpool.Pool
 
@@ -61,8 +65,8 @@ func (c *Conn) NewWriter(ctx context.Context, op Op) (*Writer, error) {
 }
 
 // Write takes p, and sends what makes whole fragments. It waits while more than
-// 256 KiB wait for the peer. n is how much of p was taken when the context ended
-// or the connection closed: ErrClosed.
+// 256 KiB, or half the limit of WithSendLimit, wait for the peer. n is how much of p
+// was taken when the context ended or the connection closed: ErrClosed.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	if w.buf == nil {
 		return 0, ErrClosed
@@ -154,7 +158,7 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// awaitRoom waits while more than writeAhead is left of the output, with behind
+// awaitRoom waits while more than writeAhead() is left of the output, with behind
 // also of the messages that wait for a Writer to close. Any goroutine but the
 // loop's. The errors are that of ctx, ErrClosed, and reactor.ErrOnLoop.
 func (c *Conn) awaitRoom(ctx context.Context, behind bool) error {
@@ -186,7 +190,7 @@ func (c *Conn) room(behind bool) (<-chan struct{}, error) {
 	if behind {
 		pending += m.backlog.bytes
 	}
-	if pending <= writeAhead {
+	if pending <= c.shard.writeAhead() {
 		return nil, nil
 	}
 	if m.room == nil {
