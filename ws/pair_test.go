@@ -55,7 +55,7 @@ func openPair(t testing.TB, loop *reactor.EventLoop, s *side) (*Conn, *client) {
 	tcp := reactor.NewTcpClient(loop, addr, &reactor.Callbacks{
 		Connection: func(tcp *reactor.TcpConnection) {
 			if tcp.Connected() {
-				opened <- s.open(tcp, agreement{})
+				opened <- s.open(tcp, terms{})
 			}
 		},
 	})
