@@ -136,8 +136,8 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// awaitRoom waits while more than writeAhead is left of the output, with behind
-// also of the messages that wait for a Writer to close. Any goroutine but the
+// awaitRoom waits while more than writeAhead, or the limit of WithSendLimit, is left
+// of the output, with behind also of the messages that wait for a Writer to close. Any goroutine but the
 // loop's. The errors are that of ctx, ErrClosed, and reactor.ErrOnLoop.
 func (c *Conn) awaitRoom(ctx context.Context, behind bool) error {
 	for {
@@ -168,7 +168,7 @@ func (c *Conn) room(behind bool) (<-chan struct{}, error) {
 	if behind {
 		pending += m.backlog.bytes
 	}
-	if pending <= writeAhead {
+	if pending <= min(writeAhead, c.shard.sendLimit) {
 		return nil, nil
 	}
 	if m.room == nil {
