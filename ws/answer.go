@@ -23,6 +23,7 @@ const (
 var (
 	errAnswerTooLong = errors.New("the head of the answer is longer than 16 KiB")
 	errNotHTTP       = errors.New("the answer is not HTTP/1.1")
+	errAnswerName    = errors.New("a header name in the answer is no token")
 	errAnswerBytes   = errors.New("a control byte, or a line without CRLF, in the head of the answer")
 )
 
@@ -54,6 +55,11 @@ func (a *answer) head(p []byte) (n int, err error) {
 	resp, err := stdhttp.ReadResponse(bufio.NewReader(bytes.NewReader(p[:n])), nil)
 	if err != nil {
 		return 0, err
+	}
+	for name := range resp.Header {
+		if !isToken(name) { // net/http lets blanks pass
+			return 0, errAnswerName
+		}
 	}
 	if !resp.ProtoAtLeast(1, 1) || resp.ProtoMajor != 1 {
 		return 0, errNotHTTP
