@@ -9,9 +9,11 @@ import (
 	"net/http/cookiejar"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/carillon-go/carillon/reactor"
 	"github.com/gobwas/ws"
@@ -488,13 +490,18 @@ func TestSharedLoop(t *testing.T) {
 		b := dialed(t, "ws://"+addr, NopHandler{})
 		loop := a.loop.EventLoop
 		if b.loop.EventLoop != loop || loop == before {
-			t.Error("loops", before, loop, b.loop)
+			t.Error("not one loop, or an old one")
 		}
 		ended(t, a)
 		if err := loop.QueueInLoop(func() {}); err != nil {
 			t.Error("the loop ended before the last client:", err)
 		}
 		ended(t, b)
+		for began := time.Now(); loop.QueueInLoop(func() {}) == nil; runtime.Gosched() {
+			if time.Since(began) > patience {
+				t.Fatal("the loop goes on behind its last client")
+			}
+		}
 		before = loop
 	}
 }

@@ -111,11 +111,13 @@ func TestReconnectByCode(t *testing.T) {
 		CodeGoingAway: true, CodeInternalError: true, CodeServiceRestart: true, CodeTryAgainLater: true, CodeBadGateway: true,
 	} {
 		var connections atomic.Int32
+		answered := make(chan struct{})
 		addr := script(t, func(p *peer) {
 			p.send(p.good(""))
 			if connections.Add(1) == 1 {
 				p.Write(closeFromServer(code, ""))
 				p.wantClose(code)
+				close(answered)
 				return
 			}
 			p.serveEcho()
@@ -126,6 +128,7 @@ func TestReconnectByCode(t *testing.T) {
 			t.Errorf("OnClose got %v", got.code)
 		}
 		wait(t, "OnOpen", rec.opened)
+		wait(t, "close frame", answered)
 		if again {
 			wait(t, "second OnOpen", rec.opened)
 			continue
