@@ -60,7 +60,7 @@ func (w *work) weight() int {
 	if w.payload == nil {
 		return messageWeight
 	}
-	return messageWeight + len(w.payload.Bytes())
+	return w.payload.weight()
 }
 
 // worker is the queue of one connection's offloaded calls.

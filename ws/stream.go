@@ -46,8 +46,6 @@ type piece struct {
 	last    bool
 }
 
-func (p piece) weight() int { return messageWeight + len(p.payload.Bytes()) }
-
 func newStream(c *Conn) *Stream {
 	s := &Stream{conn: c, ready: make(chan struct{}, 1)}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
@@ -158,7 +156,7 @@ func (s *Stream) take() (piece, error) {
 }
 
 func (s *Stream) release(p piece) {
-	weight := p.weight()
+	weight := p.payload.weight()
 	p.payload.Release()
 	s.handled(s.conn, weight)
 }
@@ -176,7 +174,7 @@ func (s *Stream) received(op Op, p []byte, last bool) {
 	pc := piece{s.conn.Retain(p), op, last}
 	s.mu.Lock()
 	s.queue = append(s.queue, pc)
-	s.addLocked(s.conn, pc.weight())
+	s.addLocked(s.conn, pc.payload.weight())
 	s.mu.Unlock()
 	s.wake()
 	s.conn.Loop().HandedOut()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillon-go/carillon/reactor"
 	"github.com/gobwas/ws"
+	"github.com/valyala/bytebufferpool"
 )
 
 // startStream serves f, whose results the test sees.
@@ -584,5 +585,18 @@ func TestDialStreamRefuses(t *testing.T) {
 	var refused *HandshakeError
 	if _, err := DialStream(context.Background(), "ws://"+addr); !errors.As(err, &refused) {
 		t.Error(err)
+	}
+}
+
+// TestRetainSmall: a small payload does not hold the storage of a large one.
+func TestRetainSmall(t *testing.T) {
+	c := &Conn{}
+	for range 100 {
+		retainedStorage.Put(&bytebufferpool.ByteBuffer{B: make([]byte, 0, 64<<10)})
+		r := c.Retain([]byte("small"))
+		if string(r.Bytes()) != "small" || r.weight() > 3*retainedSlack {
+			t.Fatalf("%q weighs %d", r.Bytes(), r.weight())
+		}
+		r.Release()
 	}
 }
