@@ -21,7 +21,7 @@ type Connector struct {
 	failed      func(err error, retryIn time.Duration)
 	timeout     time.Duration
 	retry       bool
-	delay       backoff
+	delay       Backoff
 
 	wanted  atomic.Bool // Start was called, and Stop not since
 	state   connectorState
@@ -53,7 +53,7 @@ func NewConnector(loop *EventLoop, addr InetAddress, established func(fd int), f
 	return &Connector{
 		loop: loop, addr: addr, established: established, failed: failed,
 		timeout: DefaultConnectTimeout, retry: true,
-		delay: backoff{least: DefaultMinRetryDelay, most: DefaultMaxRetryDelay},
+		delay: Backoff{Least: DefaultMinRetryDelay, Most: DefaultMaxRetryDelay},
 	}
 }
 
@@ -90,13 +90,13 @@ func (c *Connector) stopInLoop() {
 		c.abandon()
 	}
 	c.state = connectorIdle
-	c.delay.reset()
+	c.delay.Reset()
 }
 
 // restartInLoop connects again after a delay that goes on growing.
 func (c *Connector) restartInLoop() {
 	if c.state == connectorIdle && !c.loop.finishing {
-		c.waitInLoop(c.delay.next())
+		c.waitInLoop(c.delay.Next())
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *Connector) failInLoop(err error) {
 	err = fmt.Errorf("reactor: connect to %v: %w", c.addr, err)
 	delay := time.Duration(0)
 	if c.retry {
-		delay = c.delay.next()
+		delay = c.delay.Next()
 		c.waitInLoop(delay)
 	}
 	if c.failed != nil {

@@ -25,9 +25,9 @@ func TestBackoff(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			distinct := make(map[time.Duration]bool)
 			for range 200 {
-				b := backoff{least: tc.least, most: tc.most}
+				b := Backoff{Least: tc.least, Most: tc.most}
 				for i, top := range tc.want {
-					got := b.next()
+					got := b.Next()
 					if got < top/2 || got > top {
 						t.Fatalf("delay %d: %v, want %v to %v", i, got, top/2, top)
 					}
@@ -35,8 +35,8 @@ func TestBackoff(t *testing.T) {
 						distinct[got] = true
 					}
 				}
-				b.reset()
-				if got := b.next(); got > tc.want[0] {
+				b.Reset()
+				if got := b.Next(); got > tc.want[0] {
 					t.Fatalf("after reset: %v, want at most %v", got, tc.want[0])
 				}
 			}

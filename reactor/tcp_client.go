@@ -93,7 +93,7 @@ func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...Clie
 		marks: c.opts.marks, linger: c.opts.linger, gone: c.goneInLoop}
 	c.connector = NewConnector(loop, addr, c.establishedInLoop, c.opts.failed)
 	c.connector.retry, c.connector.timeout = c.opts.retry, c.opts.timeout
-	c.connector.delay = backoff{least: c.opts.least, most: max(c.opts.least, c.opts.most)}
+	c.connector.delay = Backoff{Least: c.opts.least, Most: max(c.opts.least, c.opts.most)}
 	return c
 }
 
@@ -179,7 +179,7 @@ func (c *TcpClient) goneInLoop(conn *TcpConnection) {
 		return
 	}
 	if c.loop.Now()-c.since >= c.opts.most {
-		c.connector.delay.reset()
+		c.connector.delay.Reset()
 	}
 	c.connector.restartInLoop()
 }

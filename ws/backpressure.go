@@ -46,12 +46,12 @@ func (c *Conn) resume() {
 	c.processInput()
 }
 
-// held reports whether the worker of an offloaded handler is still too far behind.
-// Once the connection closes messages are dropped, so that nothing is in the way of
-// the peer's close frame.
+// held reports whether the connection's goroutine, where it has one, is still too
+// far behind. Once the connection closes messages are dropped, so that nothing is in
+// the way of the peer's close frame.
 func (c *Conn) held() bool {
 	m := c.rare.Load()
-	return c.phase == open && m != nil && m.worker != nil && m.worker.full()
+	return c.phase == open && m != nil && m.intake != nil && m.intake.full()
 }
 
 // halfClosed is the HalfClose callback: the peer's FIN without a close frame.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"unicode/utf8"
 )
 
 // Close begins the closing handshake (RFC 6455 section 7.1): what was sent
@@ -17,8 +16,7 @@ import (
 // CodeNoStatus sends an empty close frame. The errors are ErrBadClose, ErrClosed
 // when a close frame was sent before, and those of Send.
 func (c *Conn) Close(code Code, reason string) error {
-	if !code.Sendable() && (code != CodeNoStatus || reason != "") ||
-		len(reason) > maxReason || !utf8.ValidString(reason) {
+	if !closable(code, reason) {
 		return fmt.Errorf("%w: %v %q", ErrBadClose, code, reason)
 	}
 	if err := c.sendClose(code, reason); err != nil {
@@ -55,7 +53,7 @@ func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing
 		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
-		if m := c.rare.Load(); m != nil && m.worker != nil {
+		if m := c.rare.Load(); m != nil && m.intake != nil {
 			c.resume() // it may have been held
 		}
 	}
@@ -126,6 +124,9 @@ func (c *Conn) finish(code Code, reason string) {
 		e.connEnded(c)
 	}
 	c.guard(func() { c.shard.handler.OnClose(c, code, reason) })
+	if c.shard.client != nil {
+		c.shard.client.lost(code, reason)
+	}
 }
 
 // endOutput lets nothing more go out, and returns who wants to know of the end.

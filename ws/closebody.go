@@ -32,6 +32,12 @@ func parseCloseBody(p []byte) (Code, string, error) {
 	return code, string(p[2:]), nil
 }
 
+// closable reports whether a close frame may carry code and reason.
+func closable(code Code, reason string) bool {
+	return (code.Sendable() || code == CodeNoStatus && reason == "") &&
+		len(reason) <= maxReason && utf8.ValidString(reason)
+}
+
 // appendCloseBody appends a close frame's payload; CodeNoStatus has none.
 func appendCloseBody(dst []byte, code Code, reason string) []byte {
 	if code == CodeNoStatus {

@@ -41,7 +41,9 @@ type rare struct {
 	writer  *Writer       // guarded by Conn.mu: the message that is being written
 	room    chan struct{} // guarded by Conn.mu: closed when output has left or the end has come
 	ends    []ender       // guarded by Conn.mu
-	worker  *worker       // set by Offload before OnOpen
+	intake  *intake       // of worker or stream; set before OnOpen ends, like those
+	worker  *worker       // set by Offload
+	stream  *Stream       // set by StreamHandler
 }
 
 // ender wants to hear of a connection's end.
@@ -68,6 +70,10 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 // Loop is the connection's loop, on which its handler runs: the place for its
 // timers. Any goroutine.
 func (c *Conn) Loop() *reactor.EventLoop { return c.tcp.Loop() }
+
+// Client is the Client that the connection belongs to, nil for one of a server. Any
+// goroutine.
+func (c *Conn) Client() *Client { return c.shard.client }
 
 // SetValue keeps v with the connection. Any goroutine.
 func (c *Conn) SetValue(v any) {

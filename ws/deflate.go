@@ -304,18 +304,18 @@ func (d *Deflate) agreed(lines []string) (p deflateParams, on bool, err error) {
 	list, ok := parseExtensions(lines)
 	switch {
 	case !ok:
-		return p, false, fmt.Errorf("ws: the server's Sec-WebSocket-Extensions is malformed: %q", lines)
+		return p, false, fmt.Errorf("the server's Sec-WebSocket-Extensions is malformed: %q", lines)
 	case len(list) == 0:
 		return p, false, nil
 	case len(list) > 1 || list[0].name != deflateName:
-		return p, false, fmt.Errorf("ws: the server accepted extensions that were not offered: %q", lines)
+		return p, false, fmt.Errorf("the server accepted extensions that were not offered: %q", lines)
 	}
 	e, ok := readDeflate(list[0].params, false)
 	if !ok {
-		return p, false, fmt.Errorf("ws: the server accepted %s with parameters that are not valid: %q", deflateName, lines)
+		return p, false, fmt.Errorf("the server accepted %s with parameters that are not valid: %q", deflateName, lines)
 	}
 	if p, ok = d.settle(e); !ok {
-		return p, false, fmt.Errorf("ws: the server accepted %s, but not as it was offered: %q", deflateName, lines)
+		return p, false, fmt.Errorf("the server accepted %s, but not as it was offered: %q", deflateName, lines)
 	}
 	return p, true, nil
 }

@@ -1,5 +1,6 @@
-// Package ws serves WebSocket connections (RFC 6455) on the event loops of
-// package reactor: no goroutine for a connection, and no buffer for an idle one.
+// Package ws serves WebSocket connections (RFC 6455), and makes them as a client, on
+// the event loops of package reactor: no goroutine for a connection, and no buffer for
+// an idle one.
 //
 //	type echo struct{ ws.NopHandler }
 //
@@ -16,6 +17,14 @@
 // Conn (conn.go) hands it to the Handler and sends what that answers. close.go
 // has the closing handshake in all its states, keepalive.go finds dead peers,
 // backpressure.go stops reading from those who do not read.
+//
+// Dial makes a Client (client.go), whose connections are Conns as well. A goroutine
+// that lives until there is a connection (reconnect.go) takes an attempt (attempt.go)
+// from connect(2), by a proxy where there is one (proxy.go), to the server's answer
+// (client_handshake.go, answer.go).
+//
+// StreamHandler and DialStream are for goroutines that block: a Stream (stream.go)
+// reads and writes messages under a context.
 //
 // # Promises
 //

@@ -23,4 +23,35 @@ var (
 	// ErrBadClose refuses a Close with a code that must not be sent, or with a
 	// reason that is not UTF-8 or longer than 123 bytes.
 	ErrBadClose = errors.New("ws: bad close code or reason")
+	// ErrNotConnected refuses a Client's Send while it has no connection.
+	ErrNotConnected = errors.New("ws: not connected")
+	// ErrTLS refuses wss: URLs, which Dial does not support yet.
+	ErrTLS = errors.New("ws: wss is not supported yet")
+	// ErrBadURL refuses a URL that names no WebSocket (RFC 6455 section 3).
+	ErrBadURL = errors.New("ws: bad URL")
+	// ErrBadRequest refuses header lines that must not be sent in a handshake.
+	ErrBadRequest = errors.New("ws: bad header in the opening request")
+	// ErrProxy refuses a proxy that is not reached by plain HTTP.
+	ErrProxy = errors.New("ws: only http:// proxies are supported")
+	// ErrReconnectStream refuses WithReconnect for a Stream.
+	ErrReconnectStream = errors.New("ws: a Stream does not reconnect")
 )
+
+// CloseError is how a connection ended, as OnClose tells it: see Handler.
+type CloseError struct {
+	Code   Code
+	Reason string
+}
+
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return "ws: closed: " + e.Code.String()
+	}
+	return "ws: closed: " + e.Code.String() + ": " + e.Reason
+}
+
+// Is lets errors.Is ask for a code: a target without Reason is any reason.
+func (e *CloseError) Is(target error) bool {
+	t, ok := target.(*CloseError)
+	return ok && t.Code == e.Code && (t.Reason == "" || t.Reason == e.Reason)
+}

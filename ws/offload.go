@@ -1,13 +1,6 @@
 package ws
 
-import (
-	"runtime/debug"
-	"sync"
-)
-
-// workAhead is how much a connection's worker may be behind, in bytes of payload
-// and messageWeight for each message, before the connection is not read any more.
-const workAhead = 256 << 10
+import "runtime/debug"
 
 // Offload lets the methods of h block: for each connection they run in their
 // order on a goroutine, which there is only while they have something to do. A
@@ -16,22 +9,28 @@ const workAhead = 256 << 10
 // before the connection ended, and wait, are still handed to h before its OnClose; after
 // a panic they are dropped. A server that shuts down does not wait for h.
 //
-// When h is a FragmentHandler, so is what Offload returns.
+// When h is a FragmentHandler, so is what Offload returns. A StreamHandler has its
+// goroutine already, and is returned as it is.
 func Offload(h Handler) Handler {
 	if h == nil {
 		panic("ws: Offload without a Handler")
 	}
-	if f, ok := h.(FragmentHandler); ok {
-		return offloadedFragments{offloaded{h}, f}
+	switch h := h.(type) {
+	case *streamHandler:
+		return h
+	case FragmentHandler:
+		return offloadedFragments{offloaded{h}, h}
+	default:
+		return offloaded{h}
 	}
-	return offloaded{h}
 }
 
 type offloaded struct{ h Handler }
 
 func (o offloaded) OnOpen(c *Conn) {
 	c.mu.Lock()
-	c.needRare().worker = &worker{}
+	m, k := c.needRare(), &worker{}
+	m.worker, m.intake = k, &k.intake
 	c.mu.Unlock()
 	c.offload(work{do: func(*work) { o.h.OnOpen(c) }})
 }
@@ -64,17 +63,15 @@ func (w *work) weight() int {
 	if w.payload == nil {
 		return messageWeight
 	}
-	return messageWeight + len(w.payload.Bytes())
+	return w.payload.weight()
 }
 
 // worker is the queue of one connection's offloaded calls.
 type worker struct {
-	mu      sync.Mutex
-	queue   []work
-	behind  int  // the weight of all that is queued or runs
-	running bool // there is a goroutine
-	failed  bool // the handler panicked: only OnClose is still to come; of the goroutine
-	waited  bool // the connection is not read until this has caught up
+	intake
+	queue   []work // guarded by mu
+	running bool   // there is a goroutine; guarded by mu
+	failed  bool   // the handler panicked: only OnClose is still to come; of the goroutine
 }
 
 // offload queues a call. Loop goroutine only.
@@ -83,11 +80,7 @@ func (c *Conn) offload(w work) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.queue = append(k.queue, w)
-	k.behind += w.weight()
-	if k.behind > workAhead && !k.waited {
-		k.waited = true
-		c.pause()
-	}
+	k.addLocked(c, w.weight())
 	if !k.running {
 		k.running = true
 		go c.work(k)
@@ -135,29 +128,14 @@ func (c *Conn) perform(w *work) (failed bool) {
 	return false
 }
 
-// performed gives a call's payload back, and has the connection read again when
-// the worker has caught up.
+// performed gives a call's payload back.
 func (c *Conn) performed(k *worker, w *work) {
 	weight := w.weight()
 	if w.payload != nil {
 		w.payload.Release()
 	}
 	*w = work{}
-	k.mu.Lock()
-	k.behind -= weight
-	again := k.waited && k.behind <= workAhead/2
-	k.waited = k.waited && !again
-	k.mu.Unlock()
-	if again {
-		_ = c.shard.loop.QueueInLoop(c.resume) // refused by a loop that has quit
-	}
-}
-
-// full reports whether the connection waits for its worker.
-func (k *worker) full() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.waited
+	k.handled(c, weight)
 }
 
 // panickedElsewhere is panicked for a goroutine that is not the loop's. A panic

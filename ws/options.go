@@ -40,6 +40,8 @@ type config struct {
 	// Of an Endpoint.
 	origins []originPattern
 	accept  func(*http.Ctx) (any, error)
+
+	dial dialConfig
 }
 
 func defaults() config {

@@ -24,8 +24,25 @@ func (c *Conn) Retain(p []byte) *Retained {
 		return &Retained{taken: m}
 	}
 	bb := retainedStorage.Get()
+	if cap(bb.B) > 2*len(p)+retainedSlack {
+		retainedStorage.Put(bb)
+		bb = new(bytebufferpool.ByteBuffer)
+	}
 	bb.B = append(bb.B[:0], p...)
 	return &Retained{copied: bb}
+}
+
+// retainedSlack is how much storage may be more than twice as large as its payload,
+// in bytes: thousands of small messages that wait must not each hold the storage of a
+// large one.
+const retainedSlack = 1 << 10
+
+// weight is what the payload costs while it waits, in bytes.
+func (r *Retained) weight() int {
+	if r.copied != nil {
+		return messageWeight + cap(r.copied.B)
+	}
+	return messageWeight + len(r.Bytes())
 }
 
 // Bytes is the payload, until Release.

@@ -14,6 +14,7 @@ type side struct {
 	handler   Handler
 	fragments FragmentHandler // handler, when it is one
 	callbacks reactor.Callbacks
+	client    *Client  // of a Dial
 	shards    sync.Map // *reactor.EventLoop to its *shard
 }
 
@@ -35,6 +36,9 @@ func newSide(c config, m mode, h Handler) *side {
 		Connection: func(tcp *reactor.TcpConnection) {
 			if !tcp.Connected() {
 				of(tcp).lost(tcp.Err())
+				if s.client != nil {
+					s.client.loop.letGo()
+				}
 			}
 		},
 		Message:       func(tcp *reactor.TcpConnection, in *reactor.Buffer) { of(tcp).read(in) },
@@ -94,6 +98,9 @@ func (s *side) open(tcp *reactor.TcpConnection, a terms) *Conn {
 	s.stats.Opened.Add(1)
 	if w := c.shard.wheel; w != nil {
 		w.add(c, w.pingAt(c.lastRead, s.pingAfter))
+	}
+	if s.client != nil {
+		s.client.opened(c)
 	}
 	c.guard(func() { s.handler.OnOpen(c) })
 	return c
