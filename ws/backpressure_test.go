@@ -66,7 +66,7 @@ func deafPeer(t *testing.T, rec *recorder, addr string, frame []byte, each func(
 }
 
 // onLoop runs f on the connection's loop and returns what it returned.
-func onLoop[T any](t *testing.T, c *Conn, f func() T) T {
+func onLoop[T any](t testing.TB, c *Conn, f func() T) T {
 	t.Helper()
 	result := make(chan T, 1)
 	if err := c.Loop().QueueInLoop(func() { result <- f() }); err != nil {
