@@ -253,12 +253,15 @@ func (h *Hub) Members(topic string) int {
 }
 
 // Flush waits until what was asked of the hub before it has been done: on the
-// loops, and of the broker. The errors are that of ctx, and reactor.ErrOnLoop.
+// loops, and of the broker, where a failed attempt counts. The errors are that of ctx, and reactor.ErrOnLoop.
 func (h *Hub) Flush(ctx context.Context) error {
 	if err := h.flushLoops(ctx); err != nil {
 		return err
 	}
-	return h.relay.flush(ctx)
+	if err := h.relay.flush(ctx); err != nil || !h.remoteHistory {
+		return err
+	}
+	return h.flushLoops(ctx) // who waited for the history has joined
 }
 
 // flushLoops waits for the loops.
