@@ -1,0 +1,206 @@
+package ws
+
+import "sync"
+
+// Message is one that was published.
+type Message struct {
+	Topic    string // "": to all
+	Op       Op
+	Payload  []byte
+	Position Position // in the topic's history; zero without one
+}
+
+// Publish sends p to all members of topic, of this hub and of those that the
+// broker joins to it. p is copied. A text must be UTF-8, which is not checked.
+//
+// The errors are ErrBadOp, ErrBadTopic, ErrHubClosed, and ErrOverloaded when p was
+// sent to nobody. That a member does not take it is no error: see HubStats.Dropped.
+// What goes wrong at the broker is told to WithBrokerErrors.
+func (h *Hub) Publish(topic string, op Op, p []byte) error {
+	return h.PublishExcept(topic, nil, op, p)
+}
+
+// PublishExcept is Publish to all members but one.
+func (h *Hub) PublishExcept(topic string, except *Conn, op Op, p []byte) error {
+	if topic == "" {
+		return ErrBadTopic
+	}
+	return h.publish(publication{Message: Message{Topic: topic, Op: op, Payload: p}, except: except})
+}
+
+// PublishPrepared is Publish of a message that was encoded before. With an envelope
+// it is encoded again.
+func (h *Hub) PublishPrepared(topic string, m *Prepared) error {
+	if topic == "" {
+		return ErrBadTopic
+	}
+	return h.publish(publication{Message: Message{Topic: topic, Op: m.op, Payload: m.payload}, prepared: m})
+}
+
+// PublishAll sends p to all connections of the hub and of those that the broker
+// joins to it. No history is kept of it.
+func (h *Hub) PublishAll(op Op, p []byte) error { return h.PublishAllExcept(nil, op, p) }
+
+// PublishAllExcept is PublishAll but for one connection.
+func (h *Hub) PublishAllExcept(except *Conn, op Op, p []byte) error {
+	return h.publish(publication{Message: Message{Op: op, Payload: p}, except: except})
+}
+
+// PublishLocal is Publish to the members of this hub only, past broker and history:
+// what each process has to tell its own clients, presence for example.
+func (h *Hub) PublishLocal(topic string, op Op, p []byte) error {
+	if topic == "" {
+		return ErrBadTopic
+	}
+	return h.publish(publication{Message: Message{Topic: topic, Op: op, Payload: p}, local: true})
+}
+
+// publication is a message on its way to the members.
+type publication struct {
+	Message
+	prepared *Prepared // when there is one already
+	except   *Conn
+	local    bool // past broker and history
+	remote   bool // from the broker
+}
+
+func (h *Hub) publish(p publication) error {
+	switch {
+	case p.Op != OpText && p.Op != OpBinary:
+		return ErrBadOp
+	case h.closed.Load():
+		return ErrHubClosed
+	case h.relay.full():
+		return ErrOverloaded
+	}
+	stored := h.remoteHistory && p.Topic != "" && !p.local
+	if !stored { // else it comes back with its position
+		if err := h.spread(p); err != nil {
+			return err
+		}
+	}
+	h.stats.Published.Add(1)
+	if !p.local {
+		h.relay.publish(p, stored)
+	}
+	return nil
+}
+
+// spread hands a message to the loops. The error is ErrOverloaded.
+func (h *Hub) spread(p publication) error {
+	t := h.lockTopic(p.Topic, h.limit.Messages > 0 && !p.local && !p.remote)
+	if t == nil {
+		return nil
+	}
+	rooms := t.rooms
+	kept := t.history != nil && !p.local
+	for _, r := range rooms {
+		if r.shard.full() {
+			t.mu.Unlock()
+			return ErrOverloaded
+		}
+	}
+	if kept && !t.history.place(&p.Message) || len(rooms) == 0 && !kept {
+		t.mu.Unlock()
+		return nil
+	}
+	m := h.encode(&p)
+	if kept {
+		t.history.keep(p.Position.Offset, m)
+		if len(rooms) == 0 {
+			h.idle.add(t)
+		}
+	}
+	for _, r := range rooms {
+		r.shard.put(task{do: doDeliver, room: r, msg: m, conn: p.except})
+	}
+	t.mu.Unlock()
+	for _, r := range rooms {
+		r.shard.wake()
+	}
+	return nil
+}
+
+// encode makes what the members get.
+func (h *Hub) encode(p *publication) *Prepared {
+	switch {
+	case h.envelope != nil:
+		return Prepare(p.Op, h.envelope(nil, p.Message))
+	case p.prepared != nil:
+		return p.prepared
+	}
+	return Prepare(p.Op, p.Payload)
+}
+
+// connIDs names connections towards other hubs, those that PublishExcept leaves
+// out and that comes back from the broker.
+type connIDs struct {
+	mu     sync.Mutex
+	last   uint64
+	byConn map[*Conn]uint64
+	byID   map[uint64]*Conn
+}
+
+// of returns c's id: 0 for nil and for a connection that has ended.
+func (n *connIDs) of(c *Conn) uint64 {
+	if c == nil {
+		return 0
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if id := n.byConn[c]; id != 0 || c.ended() { // forget comes after the end
+		return id
+	}
+	if n.byConn == nil {
+		n.byConn, n.byID = make(map[*Conn]uint64), make(map[uint64]*Conn)
+	}
+	n.last++
+	n.byConn[c], n.byID[n.last] = n.last, c
+	return n.last
+}
+
+func (n *connIDs) conn(id uint64) *Conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.byID[id]
+}
+
+func (n *connIDs) forget(c *Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.byID, n.byConn[c])
+	delete(n.byConn, c)
+}
+
+// HubOption sets what a hub does differently from the default.
+type HubOption func(*hubConfig)
+
+type hubConfig struct {
+	envelope   func([]byte, Message) []byte
+	limit      HistoryLimit
+	onPresence func(PresenceEvent)
+	beat       beatTimes
+	broker     Broker
+	onError    func(error)
+}
+
+// WithEnvelope has f write what the members of a topic get for a message, behind
+// dst: to bring them its topic and its position, say. f runs once for a message in
+// each hub, under a lock: it must not call the hub. The result is a text for a text.
+func WithEnvelope(f func(dst []byte, m Message) []byte) HubOption {
+	return func(c *hubConfig) { c.envelope = f }
+}
+
+// WithHistory keeps the last messages of each topic, for Since.
+func WithHistory(limit HistoryLimit) HubOption {
+	limit.defaults()
+	return func(c *hubConfig) { c.limit = limit }
+}
+
+// WithBroker joins the hub to others.
+func WithBroker(b Broker) HubOption { return func(c *hubConfig) { c.broker = b } }
+
+// WithBrokerErrors has f hear what goes wrong at the broker: messages that may not
+// have reached the others or not have come from them. It runs on any goroutine. By
+// default they are logged by slog.Default().
+func WithBrokerErrors(f func(error)) HubOption { return func(c *hubConfig) { c.onError = f } }

@@ -1,0 +1,170 @@
+package natsbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// inFlight is how many messages may be on their way to the stream without its answer.
+const inFlight = 256
+
+// retryAfter is how long the link waits before it publishes again what was not stored.
+const retryAfter = 100 * time.Millisecond
+
+// storing publishes to the stream. What the stream does not confirm is published again, with all that
+// came behind it; by the ID of a message it knows what it has already.
+type storing struct {
+	l    *link
+	next uint64 // of the IDs
+
+	mu      sync.Mutex
+	changed sync.Cond
+	queue   []stored
+	closed  bool // nothing more comes
+	given   bool // up
+	ended   chan struct{}
+}
+
+// stored is a message that is not confirmed.
+type stored struct {
+	msg *nats.Msg
+	ack jetstream.PubAckFuture // nil: not sent
+}
+
+func newStoring(l *link) *storing {
+	s := &storing{l: l, ended: make(chan struct{})}
+	s.changed.L = &s.mu
+	go s.confirm()
+	return s
+}
+
+// publish sends a message, when there is room.
+func (s *storing) publish(msg *nats.Msg) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) >= inFlight && !s.closed {
+		s.changed.Wait()
+	}
+	if s.closed {
+		return nats.ErrConnectionClosed
+	}
+	s.next++
+	msg.Header.Set(jetstream.MsgIDHeader, fmt.Sprint(s.l.hub, "-", s.next))
+	s.queue = append(s.queue, s.send(msg))
+	s.changed.Broadcast()
+	return nil
+}
+
+// send sends a message without waiting for the answer. An error is like none: it is sent again.
+func (s *storing) send(msg *nats.Msg) stored {
+	ack, err := s.l.b.js.PublishMsgAsync(msg)
+	if err != nil {
+		ack = nil
+	}
+	return stored{msg, ack}
+}
+
+// confirm waits for the answers, in their order.
+func (s *storing) confirm() {
+	defer close(s.ended)
+	for {
+		first, ok := s.first()
+		if !ok {
+			return
+		}
+		err := s.answer(first)
+		s.mu.Lock()
+		switch {
+		case err == nil:
+			s.queue = s.queue[1:]
+		case permanent(err):
+			s.queue = s.queue[1:]
+			s.l.to.Failed(fmt.Errorf("natsbroker: %q was not stored: %w", first.msg.Subject, err))
+		default:
+			s.mu.Unlock()
+			s.pause(err)
+			s.mu.Lock()
+			for i := range s.queue {
+				s.queue[i] = s.send(s.queue[i].msg)
+			}
+		}
+		s.changed.Broadcast()
+		s.mu.Unlock()
+	}
+}
+
+// first waits for the next message to confirm; false: there will be none.
+func (s *storing) first() (stored, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) == 0 && !s.closed {
+		s.changed.Wait()
+	}
+	if len(s.queue) == 0 || s.given {
+		return stored{}, false
+	}
+	return s.queue[0], true
+}
+
+// pause waits before all is sent again, and looks after the stream when that is gone.
+func (s *storing) pause(err error) {
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+		defer cancel()
+		if _, err := s.l.b.state(ctx); err != nil {
+			s.l.to.Failed(err)
+		}
+	}
+	select {
+	case <-time.After(retryAfter):
+	case <-s.l.end:
+	}
+}
+
+var errNotSent = errors.New("natsbroker: not sent")
+
+func (s *storing) answer(m stored) error {
+	if m.ack == nil {
+		return errNotSent
+	}
+	select {
+	case <-m.ack.Ok():
+		return nil
+	case err := <-m.ack.Err():
+		return err
+	case <-time.After(2 * answerWithin):
+		return nats.ErrTimeout
+	case <-s.l.end:
+		return nats.ErrConnectionClosed
+	}
+}
+
+// permanent reports whether publishing again cannot help: the stream has refused the message.
+func permanent(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && refused.Code < 500 || errors.Is(err, nats.ErrMaxPayload)
+}
+
+// close waits for what is under way, for a time.
+func (s *storing) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(answerWithin):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.given = true
+	s.changed.Broadcast()
+	return fmt.Errorf("natsbroker: %d messages were not stored: %w", len(s.queue), nats.ErrTimeout)
+}
