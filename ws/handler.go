@@ -31,7 +31,7 @@ type FragmentHandler interface {
 	Handler
 
 	// OnFragment takes the next piece of a message; last says that it is the
-	// end. Pieces have nothing to do with the peer's frames; the last may be
+	// end. WithMaxMessage and WithMaxFragments bound the whole message here too. Pieces have nothing to do with the peer's frames; the last may be
 	// empty, and a text may be cut inside a character. What came so far of a
 	// text can be the beginning of valid UTF-8. When the connection ends there
 	// may be no last piece. The payload is as in OnMessage.
