@@ -81,11 +81,11 @@ func TestRetainPart(t *testing.T) {
 	rec := newRecorder()
 	all := make(chan *Retained, 10)
 	rec.onMessage = func(c *Conn, op Op, p []byte) {
-		all <- c.Retain(p[1:])
-		all <- c.Retain(p[:2])
-		all <- c.Retain(p)
-		all <- c.Retain(p) // taken over by the one before
-		c.Send(op, p)      // still valid here
+		kept := []*Retained{c.Retain(p[1:]), c.Retain(p[:2]), c.Retain(p), c.Retain(p)} // the last but one took it over
+		c.Send(op, p)                                                                   // still valid here
+		for _, r := range kept {
+			all <- r
+		}
 	}
 	c := dial(t, start(t, rec), join(more(ws.OpText, "ab"), last("cd"))...)
 	c.want(ws.OpText, "abcd")
@@ -98,6 +98,9 @@ func TestRetainPart(t *testing.T) {
 	}
 	c.write(text("next"))
 	c.want(ws.OpText, "next")
+	for range 4 {
+		wait(t, "message", all).Release()
+	}
 }
 
 // TestRetainAndEnd: what is retained outlives its connection.
