@@ -14,7 +14,8 @@ import (
 // passed, the connection ends and OnClose runs. Any goroutine; it does not wait.
 //
 // CodeNoStatus sends an empty close frame. The errors are ErrBadClose, ErrClosed
-// when a close frame was sent before, and those of Send.
+// when a close frame was sent before or the connection is gone, and
+// reactor.ErrOutputFull.
 func (c *Conn) Close(code Code, reason string) error {
 	if !closable(code, reason) {
 		return fmt.Errorf("%w: %v %q", ErrBadClose, code, reason)
@@ -22,10 +23,7 @@ func (c *Conn) Close(code Code, reason string) error {
 	if err := c.sendClose(code, reason); err != nil {
 		return err
 	}
-	if err := c.tcp.Loop().RunInLoop(c.awaitCloseInLoop); err != nil {
-		return fmt.Errorf("ws: close: %w", err)
-	}
-	return nil
+	return sendError(c.tcp.Loop().RunInLoop(c.awaitCloseInLoop))
 }
 
 // sendClose sends the one close frame of this side, after which nothing is sent.

@@ -24,10 +24,16 @@ func (o outcome) String() string {
 
 var opNames = map[ws.OpCode]string{ws.OpText: "text", ws.OpBinary: "binary", ws.OpPing: "ping", ws.OpPong: "pong"}
 
-// decodeStream hands pieces to a decoder the way a connection does, and says
-// after how many bytes of the stream the outcome was certain.
+// decodeStream hands what a client sent, cut into pieces, to a decoder the way a
+// connection does, and says after how many bytes of the stream the outcome was certain.
 func decodeStream(max limits, pieces ...[]byte) (out outcome, certain int) {
-	d := decoder{limits: &max}
+	return decodeBy(&decoder{limits: &max}, pieces...)
+}
+
+// decodeBy is decodeStream for any decoder. Where it delivers pieces of messages they
+// are put together again.
+func decodeBy(d *decoder, pieces ...[]byte) (out outcome, certain int) {
+	begun := ""
 	defer d.reset()
 	var in reactor.Buffer
 	defer in.RetrieveAll()
@@ -50,8 +56,15 @@ func decodeStream(max limits, pieces ...[]byte) (out outcome, certain int) {
 			if n == 0 {
 				break
 			}
-			if ev.op != 0 {
+			switch {
+			case ev.op == 0:
+			case ev.op.IsControl():
 				out.events = append(out.events, opNames[ev.op]+":"+string(ev.payload))
+			case !ev.last:
+				begun += string(ev.payload)
+			default:
+				out.events = append(out.events, opNames[ev.op]+":"+begun+string(ev.payload))
+				begun = ""
 			}
 			in.Retrieve(n)
 			d.done()

@@ -10,13 +10,25 @@
 //
 // # What is where
 //
-// Endpoint is an http.Handler. It judges the opening handshake (handshake.go,
-// origin.go) and takes the connection over from HTTP. From then on what arrives
-// goes through a decoder (header.go, decoder.go, partial.go), which delivers a
-// message that is whole where it lies, and gathers one that comes in pieces; a
-// Conn (conn.go) hands it to the Handler and sends what that answers. close.go
-// has the closing handshake in all its states, keepalive.go finds dead peers,
-// backpressure.go stops reading from those who do not read.
+// Endpoint is an http.Handler (endpoint.go). It judges the opening handshake
+// (handshake.go, origin.go) and takes the connection over from HTTP. What all
+// connections of an Endpoint have in common is a side (side.go, options.go), of which
+// each loop has its shard; a client's is another, whose frames are masked.
+//
+// In: what arrives goes through a decoder (header.go, mask.go, utf8.go, decoder.go,
+// partial.go), which delivers a message that is whole where it lies, and gathers one
+// that comes in pieces, or delivers those to a FragmentHandler (handler.go). A Conn
+// (conn.go) hands it to the Handler, which may take it to a goroutine (offload.go) or
+// keep it (retain.go). backpressure.go stops reading where the output, or the handler,
+// is behind.
+//
+// Out: send.go sends what is at hand, also what was encoded once for many
+// (prepared.go); writer.go sends one long message in fragments; slow.go says what
+// becomes of messages for a peer that does not take them.
+//
+// The end: close.go has the closing handshake in all its states (code.go,
+// closebody.go), violation.go what a peer can do wrong, keepalive.go finds dead peers
+// by the one timer of wheel.go. stats.go counts it all.
 //
 // Dial makes a Client (client.go), whose connections are Conns as well. A goroutine
 // that lives until there is a connection (reconnect.go) takes an attempt (attempt.go)
@@ -28,14 +40,20 @@
 //
 // # Promises
 //
-//  1. A connection's OnOpen, OnMessage and OnClose run on its loop, one at a
-//     time; OnOpen first, OnClose last and exactly once.
+//  1. A connection's OnOpen, OnMessage, OnFragment and OnClose run on its loop, one at
+//     a time; OnOpen first, OnClose last and exactly once. With Offload they do so on a
+//     goroutine, which there is only while there is something to do.
 //  2. Send and Close may be called from any goroutine. Messages leave in the
-//     order of Send, whole, and nothing leaves after a close frame.
+//     order of Send, whole, and nothing leaves after a close frame. What a slow peer
+//     makes us drop, by the policy that was chosen, is counted.
 //  3. Memory is bounded by what has arrived and by limits: nothing is reserved
 //     for a length that was only announced, a message and its fragments are
-//     bounded, and a peer that does not read is not read from.
+//     bounded, and a peer that does not read is not read from. What is sent to it
+//     is held up to a limit.
 //  4. What breaks the protocol ends the connection at the first byte that makes
 //     it certain, with the code that RFC 6455 section 7.4 names, and no other.
-//  5. A page of another origin is refused unless WithOrigins names it.
+//  5. A connection ends: the closing handshake has a deadline in each of its states,
+//     and a peer that is not there any more is found within the set times, unless
+//     the handler is so far behind that it is not read.
+//  6. A page of another origin is refused unless WithOrigins names it.
 package ws

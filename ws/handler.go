@@ -31,8 +31,10 @@ type FragmentHandler interface {
 	Handler
 
 	// OnFragment takes the next piece of a message; last says that it is the
-	// end. Pieces have nothing to do with the peer's frames; the last may be
-	// empty, a message that came compressed is one piece when all of it is there, and a text may be cut inside a character. What came so far of a
+	// end. Pieces have nothing to do with the peer's frames; the last may be empty,
+	// a text may be cut inside a character, and a message that came compressed is one
+	// piece, when all of it is there. WithMaxMessage and WithMaxFragments bound the
+	// whole message here too. What came so far of a
 	// text can be the beginning of valid UTF-8. When the connection ends there
 	// may be no last piece. The payload is as in OnMessage.
 	OnFragment(c *Conn, op Op, p []byte, last bool)

@@ -34,6 +34,47 @@ func TestEchoAllocates(t *testing.T) {
 	}
 }
 
+// TestSendAllocates sends 125 bytes from another goroutine: nothing may be allocated,
+// for a message that leaves at once, by a server or by a client.
+func TestSendAllocates(t *testing.T) {
+	if underRace() {
+		t.Skip("under the race detector sync.Pool forgets at random")
+	}
+	p := bytes.Repeat([]byte("x"), 125)
+	prepared := Prepare(OpBinary, p)
+	for side, m := range modes {
+		for name, send := range map[string]func(*Conn) error{
+			"Send":         func(c *Conn) error { return c.Send(OpBinary, p) },
+			"SendPrepared": func(c *Conn) error { return c.SendPrepared(prepared) },
+		} {
+			t.Run(side+" "+name, func(t *testing.T) {
+				c, peer := openPair(t, newLoop(t), newTestSide(m, newRecorder(), WithKeepalive(0, 0)))
+				got := make([]byte, 127)
+				if m == fromServer {
+					got = make([]byte, 131)
+				}
+				trip := func() {
+					if err := send(c); err != nil {
+						t.Fatal(err)
+					}
+					if _, err := io.ReadFull(peer.r, got); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 5000 { // the first time many things are made
+					trip()
+				}
+				if allocs := testing.AllocsPerRun(2000, trip); allocs > 0 {
+					t.Errorf("%v allocations", allocs)
+				}
+				if c.rare.Load() != nil {
+					t.Error("an ordinary connection has what only few need")
+				}
+			})
+		}
+	}
+}
+
 // echo is the smallest handler.
 type echo struct{ NopHandler }
 

@@ -91,6 +91,8 @@ func WithSubprotocols(names ...string) Option {
 // another within. The default is 30 s and 20 s: below the 60 s after which
 // common proxies drop a silent connection. idle 0 turns it off: then a peer
 // that vanished without a word is found only when something is sent to it.
+// While output waits for the peer, that it takes some is the sign of life; and one
+// that is not read because an offloaded handler is behind is pinged and not judged.
 //
 // All connections of a loop share one timer, whose tick is an eighth of the
 // shorter of the two times, at most a second. A ping may be two ticks early; within

@@ -16,8 +16,9 @@ type Retained struct {
 
 // Retain keeps p, the payload of the OnMessage or OnFragment that is running,
 // beyond its return: without a copy when the message came in pieces, and else by
-// one into pooled storage. Loop goroutine only; with Offload the payload is
-// retained already, so that it must be copied there.
+// one into pooled storage. p itself stays valid as before, but not beyond Release.
+// Loop goroutine only; with Offload the payload is retained already, so that it must
+// be copied there.
 func (c *Conn) Retain(p []byte) *Retained {
 	if m := c.dec.msg; m != nil && m.complete() && len(p) == m.buf.Len() && unsafe.SliceData(p) == unsafe.SliceData(m.buf.Peek()) {
 		c.dec.msg = nil
