@@ -8,4 +8,6 @@ import (
 
 // deflateOption turns permessage-deflate on, with context takeover wherever the
 // client agrees to it.
-func deflateOption(*testing.T) ws.EndpointOption { return ws.WithDeflate(ws.Deflate{ContextTakeover: true}) }
+func deflateOption(*testing.T) ws.EndpointOption {
+	return ws.WithDeflate(ws.Deflate{ContextTakeover: true})
+}

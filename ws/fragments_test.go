@@ -19,20 +19,20 @@ type fragments struct {
 
 func (h *fragments) OnFragment(c *Conn, op Op, p []byte, last bool) { h.onFragment(c, op, p, last) }
 
-// piece is one call of OnFragment.
-type piece struct {
+// fragmentCall is one call of OnFragment.
+type fragmentCall struct {
 	op   Op
 	p    string
 	last bool
 }
 
 // recordFragments serves a FragmentHandler and returns its calls. OnMessage is an error.
-func recordFragments(t *testing.T, opts ...EndpointOption) (addr string, rec *recorder, got chan piece) {
+func recordFragments(t *testing.T, opts ...EndpointOption) (addr string, rec *recorder, got chan fragmentCall) {
 	t.Helper()
 	h := &fragments{recorder: newRecorder()}
-	got = make(chan piece, 10_000)
+	got = make(chan fragmentCall, 10_000)
 	h.onMessage = func(_ *Conn, _ Op, p []byte) { t.Errorf("OnMessage %q", p) }
-	h.onFragment = func(_ *Conn, op Op, p []byte, last bool) { got <- piece{op, string(p), last} }
+	h.onFragment = func(_ *Conn, op Op, p []byte, last bool) { got <- fragmentCall{op, string(p), last} }
 	return start(t, h, opts...), h.recorder, got
 }
 
@@ -40,39 +40,39 @@ func recordFragments(t *testing.T, opts ...EndpointOption) (addr string, rec *re
 func TestFragments(t *testing.T) {
 	type step struct {
 		send []byte
-		want []piece
+		want []fragmentCall
 	}
 	long := text(strings.Repeat("x", 100))
 	for name, steps := range map[string][]step{
 		"a whole message is one piece": {
-			{text("abc"), []piece{{OpText, "abc", true}}},
-			{binary1("\xff"), []piece{{OpBinary, "\xff", true}}},
-			{text(""), []piece{{OpText, "", true}}},
+			{text("abc"), []fragmentCall{{OpText, "abc", true}}},
+			{binary1("\xff"), []fragmentCall{{OpBinary, "\xff", true}}},
+			{text(""), []fragmentCall{{OpText, "", true}}},
 		},
 		"a frame in two parts": {
-			{long[:50], []piece{{OpText, strings.Repeat("x", 44), false}}},
-			{long[50:], []piece{{OpText, strings.Repeat("x", 56), true}}},
+			{long[:50], []fragmentCall{{OpText, strings.Repeat("x", 44), false}}},
+			{long[50:], []fragmentCall{{OpText, strings.Repeat("x", 56), true}}},
 		},
 		"fragments": {
-			{more(ws.OpBinary, "a"), []piece{{OpBinary, "a", false}}},
-			{cont("b"), []piece{{OpBinary, "b", false}}},
-			{last("c"), []piece{{OpBinary, "c", true}}},
+			{more(ws.OpBinary, "a"), []fragmentCall{{OpBinary, "a", false}}},
+			{cont("b"), []fragmentCall{{OpBinary, "b", false}}},
+			{last("c"), []fragmentCall{{OpBinary, "c", true}}},
 		},
 		"an empty last fragment": {
-			{more(ws.OpText, "a"), []piece{{OpText, "a", false}}},
-			{last(""), []piece{{OpText, "", true}}},
+			{more(ws.OpText, "a"), []fragmentCall{{OpText, "a", false}}},
+			{last(""), []fragmentCall{{OpText, "", true}}},
 		},
 		"empty fragments in between are no pieces": {
-			{join(more(ws.OpText, ""), cont(""), cont("a"), cont("")), []piece{{OpText, "a", false}}},
-			{last("b"), []piece{{OpText, "b", true}}},
+			{join(more(ws.OpText, ""), cont(""), cont("a"), cont("")), []fragmentCall{{OpText, "a", false}}},
+			{last("b"), []fragmentCall{{OpText, "b", true}}},
 		},
 		"a text cut in a character": {
-			{more(ws.OpText, "κ\xcf"), []piece{{OpText, "κ\xcf", false}}},
-			{last("\x83με"), []piece{{OpText, "\x83με", true}}},
+			{more(ws.OpText, "κ\xcf"), []fragmentCall{{OpText, "κ\xcf", false}}},
+			{last("\x83με"), []fragmentCall{{OpText, "\x83με", true}}},
 		},
 		"two messages behind a piece": {
-			{more(ws.OpText, "a"), []piece{{OpText, "a", false}}},
-			{join(last("b"), text("c"), binary1("d")), []piece{{OpText, "b", true}, {OpText, "c", true}, {OpBinary, "d", true}}},
+			{more(ws.OpText, "a"), []fragmentCall{{OpText, "a", false}}},
+			{join(last("b"), text("c"), binary1("d")), []fragmentCall{{OpText, "b", true}, {OpText, "c", true}, {OpBinary, "d", true}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,12 +101,12 @@ func TestFragmentsControl(t *testing.T) {
 	c := dial(t, addr)
 	c.write(join(more(ws.OpText, "a"), ping("p")))
 	c.want(ws.OpPong, "p")
-	if p := wait(t, "piece", got); p != (piece{OpText, "a", false}) {
+	if p := wait(t, "piece", got); p != (fragmentCall{OpText, "a", false}) {
 		t.Fatal(p)
 	}
 	c.write(join(cont("b"), closing1(4000, "in between"), last("too late")))
 	c.wantClose(4000)
-	if p := wait(t, "piece", got); p != (piece{OpText, "b", false}) {
+	if p := wait(t, "piece", got); p != (fragmentCall{OpText, "b", false}) {
 		t.Fatal(p)
 	}
 	if e := wait(t, "OnClose", rec.closed); e.code != 4000 || e.reason != "in between" {
@@ -147,7 +147,7 @@ func TestFragmentsViolations(t *testing.T) {
 			}
 			conn = dial(t, addr)
 			conn.write(text("still there?"))
-			if p := wait(t, "piece", got); p != (piece{OpText, "still there?", true}) {
+			if p := wait(t, "piece", got); p != (fragmentCall{OpText, "still there?", true}) {
 				t.Error(p)
 			}
 		})

@@ -44,7 +44,7 @@ func slowReader(t *testing.T, policy SlowPolicy) {
 	most := 0
 	for from := 0; from < messages; from += batch {
 		for i := range batch {
-			if err := p.hub.Publish("busy", OpBinary, numbered(from+i, size)); err != nil {
+			if err := p.hub.Publish("busy", OpBinary, sequenced(from+i, size)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -88,7 +88,7 @@ func (p *party) readSlow(policy SlowPolicy, missed, messages, size int) {
 			return
 		}
 		i := int(binary.BigEndian.Uint32(m))
-		if i < next || policy != DropOldest && i != next || !bytes.Equal(m, numbered(i, size)) {
+		if i < next || policy != DropOldest && i != next || !bytes.Equal(m, sequenced(i, size)) {
 			p.t.Fatalf("message %d of %d bytes, expected %d", i, len(m), next)
 		}
 		next, got = i+1, got+1
@@ -143,8 +143,8 @@ func (c *Conn) outputHeld() int {
 	return n
 }
 
-// numbered is message i, of so many bytes.
-func numbered(i, size int) []byte {
+// sequenced is message i, of so many bytes.
+func sequenced(i, size int) []byte {
 	m := bytes.Repeat([]byte{byte(i)}, size)
 	binary.BigEndian.PutUint32(m, uint32(i))
 	return m
@@ -157,7 +157,7 @@ func (p *party) readAll(first, from, count, size int) {
 	const readers = 8
 	expected := make([][]byte, count)
 	for k := range expected {
-		expected[k] = numbered(from+k, size)
+		expected[k] = sequenced(from+k, size)
 	}
 	var group sync.WaitGroup
 	for r := range readers {
