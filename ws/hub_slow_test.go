@@ -24,11 +24,7 @@ func TestHubSlowReader(t *testing.T) {
 }
 
 func slowReader(t *testing.T, policy SlowPolicy) {
-	const members, batch, size, limit = 1000, 8, 1024, 8 << 10
-	messages := 64
-	if policy == DropOldest {
-		messages = 128 // holdAt comes on top of the limit
-	}
+	const members, batch, messages, size, limit = 1000, 8, 96, 1024, 20 << 10
 	stats := new(Stats)
 	p := newParty(t, NewHub(), 2, 0, WithSendLimit(limit, policy), WithStats(stats))
 	c := p.dialNarrow(8 << 10)
@@ -52,11 +48,7 @@ func slowReader(t *testing.T, policy SlowPolicy) {
 		most = max(most, onLoop(t, c, c.outputHeld))
 		p.readAll(1, from, batch, size)
 	}
-	bound := limit + size + 16
-	if policy == DropOldest {
-		bound += holdAt // what is with the reactor cannot be dropped any more
-	}
-	if most > bound || most < limit/2 {
+	if bound := limit + size + 16; most > bound || most < limit/2 {
 		t.Errorf("it held up to %d bytes, the bound is %d", most, bound)
 	}
 	missed := map[SlowPolicy]int64{
