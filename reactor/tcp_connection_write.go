@@ -41,6 +41,34 @@ func (c *TcpConnection) Send(p []byte) error {
 	return c.enqueue(len(p), func(q *outputQueue) { q.appendBytes(p) })
 }
 
+// SendNow is Send for what goes to many connections: called on the loop, it writes p
+// at once and without a copy where nothing waits to be sent and nothing has moved in
+// this iteration, so that the connection need not be visited again to flush it. What
+// the same iteration sends after it is joined as usual. WriteComplete does not come
+// for what left at once.
+func (c *TcpConnection) SendNow(p []byte) error {
+	if c.PendingOutput() || !c.Loop().IsInLoopThread() || c.lastActive == c.Loop().Now() || c.channel.Writing() {
+		return c.Send(p)
+	}
+	c.mu.Lock()
+	closed := c.outClosed
+	c.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	n, err := sendRetry(c.channel.FD(), p, 0)
+	switch {
+	case err == nil && n == len(p):
+		c.lastActive = c.Loop().Now()
+		return nil
+	case err != nil && err != unix.EAGAIN:
+		if c.err == nil {
+			c.err = err // the kernel says why only once; the flush meets it again
+		}
+	}
+	return c.Send(p[max(n, 0):])
+}
+
 // SendString is Send of a string.
 func (c *TcpConnection) SendString(s string) error { return c.Send(stringBytes(s)) }
 

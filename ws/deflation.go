@@ -32,10 +32,10 @@ func (c *Conn) writeDeflated(m message) error {
 	if m.prepared != nil && c.isServer() {
 		frame := m.prepared.deflated(c.deflate.options.level(), out.params.bits)
 		if frame == nil {
-			return sendError(c.tcp.Send(m.prepared.frame))
+			return sendError(c.tcp.SendNow(m.prepared.frame))
 		}
 		out.note(m.payload)
-		return sendError(c.tcp.Send(frame))
+		return sendError(c.tcp.SendNow(frame))
 	}
 	bb := deflatedStorage.Get()
 	defer giveBack(&deflatedStorage, bb)

@@ -79,7 +79,7 @@ func (c *Conn) write(m message) error {
 		return c.writeDeflated(m)
 	}
 	if m.prepared != nil && c.isServer() {
-		return sendError(c.tcp.Send(m.prepared.frame))
+		return sendError(c.tcp.SendNow(m.prepared.frame))
 	}
 	return c.writeFrame(finBit|byte(m.op), m.payload)
 }
