@@ -190,7 +190,7 @@ func TestReplacedWhileSent(t *testing.T) {
 func TestClientLeaves(t *testing.T) {
 	dir := t.TempDir()
 	name := sparse(t, dir, "big", 256<<20)
-	addr := serve(t, dir)
+	addr := serve(t, dir, WithCache(CacheBounds{})) // which would keep it open
 	p := dial(t, addr)
 	p.send("GET", "/big")
 	if _, err := p.in.Peek(1); err != nil {
