@@ -80,9 +80,19 @@ func (k *cache) reserve(name []byte) (r, before *resource) {
 // seen says whether name was asked for not long ago, and notes it. A crawler that asks for everything once thus drives nothing
 // out.
 func (k *cache) seen(name []byte) bool {
+	slot, mark := k.noted(name)
+	return slot.Swap(mark) == mark
+}
+
+// unsee takes the note back, of a request that will come a second time.
+func (k *cache) unsee(name []byte) {
+	slot, mark := k.noted(name)
+	slot.CompareAndSwap(mark, 0)
+}
+
+func (k *cache) noted(name []byte) (slot *atomic.Uint32, mark uint32) {
 	hash := maphash.Bytes(k.seed, name)
-	mark := uint32(hash>>32) | 1
-	return k.recent[hash%uint64(len(k.recent))].Swap(mark) == mark
+	return &k.recent[hash%uint64(len(k.recent))], uint32(hash>>32) | 1
 }
 
 // publish makes r ready for others, unless something has happened to it since it was reserved. The caller keeps its share. What
@@ -127,9 +137,13 @@ func (r *resource) inherit(before *resource) {
 		return
 	}
 	for i := range before.forms {
-		if m := before.forms[i].Load(); m != nil && m.inMemory() && r.forms[i].Load() == nil {
+		switch m := before.forms[i].Load(); {
+		case m == nil || r.forms[i].Load() != nil:
+		case m == before.plain(): // no coding makes it smaller
+			r.forms[i].Store(r.plain())
+		case m.inMemory():
 			r.forms[i].Store(m)
-			r.weight += int64(len(m.body)) + formOverhead
+			r.weight += m.weight()
 		}
 	}
 }
@@ -139,10 +153,12 @@ func (k *cache) add(r *resource, c coding.Coding, m *form) {
 	k.changing.Lock()
 	defer k.changing.Unlock()
 	r.forms[c].Store(m)
-	more := int64(len(m.body)) + formOverhead
-	r.weight += more
+	if m == r.plain() {
+		return
+	}
+	r.weight += m.weight()
 	if r.ready && !r.dropped {
-		k.heldBytes += more
+		k.heldBytes += m.weight()
 		k.evict(r)
 	}
 }

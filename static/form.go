@@ -14,7 +14,7 @@ import (
 // beforehand, or what was compressed on the fly. It does not change once it is made. It is also the reactor.File of an answer
 // that is sent from the file, whose Close gives back that answer's share in the resource.
 type form struct {
-	of         *resource
+	of         *resource // that has its file
 	coding     coding.Coding
 	file       file   // fd is -1 where the body is in memory
 	body       []byte // whole

@@ -55,7 +55,8 @@ func (r *resource) release() {
 
 func (r *resource) closeFiles() {
 	for i := range r.forms {
-		if m := r.forms[i].Load(); m != nil && !m.inMemory() {
+		m := r.forms[i].Load()
+		if m != nil && !m.inMemory() && m.coding == coding.Coding(i) { // else the file itself, where no coding makes it smaller
 			m.file.close()
 		}
 	}
@@ -115,7 +116,7 @@ func (f *Files) addForm(r *resource, c coding.Coding, from file, now time.Time, 
 	if !m.inMemory() {
 		r.files++
 	}
-	r.weight += int64(len(m.body)) + formOverhead
+	r.weight += m.weight()
 	r.forms[c].Store(m)
 	return nil
 }
@@ -165,6 +166,9 @@ func (m *form) dropFile() {
 
 // formOverhead is about what a form takes besides its body.
 const formOverhead = 1 << 10
+
+// weight is what m takes of memory, in bytes.
+func (m *form) weight() int64 { return int64(len(m.body)) + formOverhead }
 
 // addTwin looks for the file beside r's that holds it in another coding. One that cannot be had is none: not a regular file,
 // not to be read, a link that leads out; and one that is older than its original, which somebody has forgotten to renew.

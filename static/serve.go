@@ -142,7 +142,7 @@ func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
 		}
 	}
 	if code != 200 {
-		return m.send(c, code, nil)
+		return r.sendForm(c, m, code, nil)
 	}
 	switch c.EvaluatePreconditions(m.validators) {
 	case http.PreconditionFailed:
@@ -158,11 +158,11 @@ func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
 		r.release()
 		return err
 	}
-	return m.send(c, 200, parts)
+	return r.sendForm(c, m, 200, parts)
 }
 
-// send answers with m, or with parts of it. It takes the caller's share in the resource.
-func (m *form) send(c *http.Ctx, code int, parts []http.Range) error {
+// sendForm answers with one form of r, or with parts of it. It takes the caller's share in r.
+func (r *resource) sendForm(c *http.Ctx, m *form, code int, parts []http.Range) error {
 	if code == 200 {
 		c.SetHeaderBlock(m.header)
 	} else {
@@ -174,7 +174,7 @@ func (m *form) send(c *http.Ctx, code int, parts []http.Range) error {
 	case !m.inMemory():
 		return c.SendFile(code, m, 0, m.length)
 	}
-	defer m.of.release()
+	defer r.release()
 	if len(parts) > 0 {
 		return c.BlobParts("", m.body, parts)
 	}
@@ -191,7 +191,11 @@ func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
 	r, before := f.cache.reserve(name)
 	if r == nil {
 		r = newResource(string(name))
-		return r, f.load(r, false, wait)
+		err := f.load(r, false, wait)
+		if err == errWouldWait {
+			f.cache.unsee(name)
+		}
+		return r, err
 	}
 	keep, err := f.cache.followFolders(r, f.root, wait)
 	if err == nil {
