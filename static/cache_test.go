@@ -1,10 +1,12 @@
 package static
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -260,4 +262,47 @@ func FuzzHandleEvents(f *testing.F) {
 		k.handleEvents(events)
 		k.changing.Unlock()
 	})
+}
+
+// What is cached is answered without an allocation, on a loop.
+func TestHitsDoNotAllocate(t *testing.T) {
+	if underRace() {
+		t.Skip("allocations cannot be counted under -race")
+	}
+	dir := t.TempDir()
+	put(t, dir, "small.txt", []byte("text"))
+	put(t, dir, "large.txt", noise(2*largestBody))
+	conn := dial(t, serve(t, dir)).conn
+	buf := make([]byte, 4*largestBody)
+	for name, size := range map[string]int{"small.txt": 4, "large.txt": 2 * largestBody} {
+		request := []byte("GET /" + name + " HTTP/1.1\r\nHost: h\r\n\r\n")
+		ask := func() {
+			if _, err := conn.Write(request); err != nil {
+				t.Fatal(err)
+			}
+			for n, end := 0, len(buf); n < end; {
+				more, err := conn.Read(buf[n:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += more
+				if head := bytes.Index(buf[:n], []byte("\r\n\r\n")); head >= 0 {
+					end = head + 4 + size
+				}
+			}
+		}
+		for range 10 {
+			ask()
+		}
+		const n = 1000
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range n {
+			ask()
+		}
+		runtime.ReadMemStats(&after)
+		if each := float64(after.Mallocs-before.Mallocs) / n; each > 0.5 { // a second look at the file, each second, has some
+			t.Errorf("%s: %.2f allocations a request", name, each)
+		}
+	}
 }

@@ -75,6 +75,9 @@ func trapTree(tb testing.TB) string {
 	if err := unix.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
 		tb.Fatal(err)
 	}
+	if err := unix.Mknod(filepath.Join(root, "device"), unix.S_IFCHR|0o644, int(unix.Mkdev(1, 3))); err != nil {
+		tb.Logf("no device among the traps: %v", err) // only root may make one
+	}
 	listenUnix(tb, filepath.Join(root, "socket"))
 	if err := os.Chtimes(filepath.Join(root, "plain.txt"), time.Time{}, time.Unix(dated, 123456789)); err != nil {
 		tb.Fatal(err)

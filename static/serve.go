@@ -1,6 +1,8 @@
 package static
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/http"
@@ -46,7 +48,7 @@ func (f *Files) Serve(c *http.Ctx) error {
 	if err := q.serve(c); err != errWouldWait {
 		return err
 	}
-	return q.serveOffLoop(c)
+	return f.serveOffLoop(c, q.name, q.folder, q.unservable)
 }
 
 // query is what a request asks the folder for.
@@ -63,9 +65,8 @@ const offLoop = 64
 
 // serveOffLoop has a goroutine serve, where the handler runs on a loop. Behind a middleware of net/http, which cannot be left
 // before there is an answer, it waits here.
-func (q *query) serveOffLoop(c *http.Ctx) error {
-	f, later := q.f, *q
-	later.name, later.wait = append([]byte(nil), q.name...), true
+func (f *Files) serveOffLoop(c *http.Ctx, name []byte, folder, unservable bool) error {
+	later := query{f, bytes.Clone(name), folder, unservable, true} // name lies on the stack, and stays there
 	a, err := c.Async()
 	if err != nil {
 		return later.serve(c)

@@ -107,6 +107,8 @@ func TestPaths(t *testing.T) {
 		{"/fifo", 404, ""},
 		{"/fifo/", 404, ""},
 		{"/socket", 404, ""},
+		{"/device", 404, ""},
+		{"/device/", 404, ""},
 		{"/dangling", 404, ""},
 		{"/loop-a", 404, ""},
 		{"/loop-a/", 404, ""},

@@ -63,11 +63,12 @@ const (
 func (w *watcher) init(k *cache) {
 	w.cache, w.base = k, time.Now()
 	w.marks, w.folders = make(map[int32]*mark), make(map[string]*mark)
-	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
-	if err != nil {
-		fd = -1
+	if w.fd = -1; k.bounds.Entries == 0 {
+		return
 	}
-	w.fd = fd
+	if fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC); err == nil {
+		w.fd = fd
+	}
 }
 
 // catchUp reads the events that there are when the request c comes, and returns the time.
