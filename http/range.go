@@ -25,7 +25,8 @@ func (r Range) ContentRange(size int64) string {
 // allows. partial is false when it is all of the body, to be answered by 200; else the answer is a 206 with the part's
 // ContentRange.
 func (c *Ctx) SelectRange(size int64, v Validators) (part Range, partial bool, err error) {
-	parts, err := c.SelectRanges(size, v)
+	var space [1]Range
+	parts, err := c.appendRanges(space[:0], size, v)
 	switch {
 	case err != nil:
 		return Range{}, false, err
@@ -43,11 +44,16 @@ func (c *Ctx) SelectRange(size int64, v Validators) (part Range, partial bool, e
 // order in which they were asked for. More than MaxParts are answered by the whole, as are a header that breaks the grammar,
 // another unit than bytes, and any range of an empty body.
 func (c *Ctx) SelectRanges(size int64, v Validators) ([]Range, error) {
+	return c.appendRanges(nil, size, v)
+}
+
+// appendRanges is SelectRanges into the memory of dst, which is empty.
+func (c *Ctx) appendRanges(dst []Range, size int64, v Validators) ([]Range, error) {
 	h := c.PeekHeader("Range")
 	if h == nil || c.x.head.method != "GET" || !v.rangeHolds(c.PeekHeader("If-Range"), time.Now().Unix()) {
 		return nil, nil
 	}
-	parts, how := selectRanges(h, size)
+	parts, how := selectRanges(dst, h, size)
 	if how == selectNone {
 		return nil, &Error{Code: 416, Header: map[string]string{"Content-Range": "bytes */" + strconv.FormatInt(size, 10)}}
 	}
@@ -71,19 +77,18 @@ const (
 )
 
 // selectRanges applies a Range header (RFC 9110 sections 14.1.2 and 14.2) to a body of size bytes; there are Ranges for
-// selectParts.
+// selectParts, in the memory of parts, which is empty.
 //
 //   - An unknown unit and a header that breaks the grammar are ignored, as the RFC allows (14.2) and curl and browsers
 //     expect.
 //   - Of several ranges those count that overlap the body.
 //   - In an empty body no range can be written into a Content-Range, not even the satisfiable "bytes=-5", so the header is
 //     ignored: clients that ask for the first megabyte of everything then get their empty file.
-func selectRanges(header []byte, size int64) ([]Range, selection) {
+func selectRanges(parts []Range, header []byte, size int64) ([]Range, selection) {
 	const unit = "bytes="
 	if size == 0 || len(header) < len(unit) || !bytes.EqualFold(header[:len(unit)], []byte(unit)) {
 		return nil, selectWhole
 	}
-	var parts []Range
 	specs := 0
 	for rest, more := header[len(unit):], true; more; {
 		var spec []byte
