@@ -62,7 +62,7 @@ func (s FileState) Validators(now time.Time) Validators {
 }
 
 // File answers with the file at path, as the media type of its name unless the handler has set a Content-Type. Conditions and
-// a range of a GET are seen to: CheckPreconditions, SelectRange. The code is 200, 206 or 304; after SetStatus with another
+// the ranges of a GET are seen to: CheckPreconditions, SelectRanges; of what is no file of the system (FileFS) one range at most. The code is 200, 206 or 304; after SetStatus with another
 // code the whole file is sent with that.
 //
 // path is the program's own. What a client sent may only come into it as a name for FileFS. The disk is read in the calling
@@ -159,27 +159,27 @@ func (c *Ctx) sendOpened(f fs.File, name string) error {
 		f.Close()
 		return fileError(err)
 	}
-	code, part := x.status, Range{0, info.Size()}
-	if m := x.head.method; code == 200 && (m == "GET" || m == "HEAD") {
+	var parts []Range
+	if m := x.head.method; x.status == 200 && (m == "GET" || m == "HEAD") {
 		var done bool
-		if code, part, done, err = c.checkFile(info); done || err != nil {
+		if parts, done, err = c.checkFile(info); done || err != nil {
 			f.Close()
 			return err
 		}
 	}
-	if err := c.setFileHeaders(code, part, info.Size(), name); err != nil {
+	if err := c.setFileHeaders(name); err != nil {
 		f.Close()
 		return err
 	}
 	if file, ok := f.(*os.File); ok {
-		return c.sendOSFile(code, file, part)
+		return c.sendOSFile(file, info.Size(), parts)
 	}
 	defer f.Close()
-	return c.sendReader(code, f, part)
+	return c.sendReader(f, info.Size(), parts)
 }
 
-// checkFile says what is to be sent of a file, or has answered.
-func (c *Ctx) checkFile(info fs.FileInfo) (code int, part Range, done bool, err error) {
+// checkFile says which parts of a file are to be sent, none for all of it, or has answered.
+func (c *Ctx) checkFile(info fs.FileInfo) (parts []Range, done bool, err error) {
 	var v Validators
 	if !info.ModTime().IsZero() {
 		state := FileState{Size: info.Size(), Modified: info.ModTime()}
@@ -188,26 +188,20 @@ func (c *Ctx) checkFile(info fs.FileInfo) (code int, part Range, done bool, err 
 		}
 		v = state.Validators(time.Now())
 		if done, err := c.CheckPreconditions(v); done || err != nil {
-			return 0, part, done, err
+			return nil, done, err
 		}
 	}
-	part, partial, err := c.SelectRange(info.Size(), v)
-	if partial {
-		return 206, part, false, err
-	}
-	return 200, part, false, err
+	parts, err = c.SelectRanges(info.Size(), v)
+	return parts, false, err
 }
 
-func (c *Ctx) setFileHeaders(code int, part Range, size int64, name string) error {
+func (c *Ctx) setFileHeaders(name string) error {
 	err := c.SetHeader("X-Content-Type-Options", "nosniff")
 	if err == nil && c.x.own&ownType == 0 {
 		err = c.SetHeader("Content-Type", MediaType(name))
 	}
-	if err == nil && (code == 200 || code == 206) {
+	if err == nil && c.x.status == 200 {
 		err = c.SetHeader("Accept-Ranges", "bytes")
-	}
-	if err == nil && code == 206 {
-		err = c.SetHeader("Content-Range", part.ContentRange(size))
 	}
 	return err
 }
@@ -219,21 +213,32 @@ const smallFile = 8 << 10
 // wantsBody says whether a body has to be read: HEAD needs none, but for filters, which give it the lines of GET.
 func (x *exchange) wantsBody() bool { return !x.isHead || len(x.filters) > 0 }
 
-func (c *Ctx) sendOSFile(code int, f *os.File, part Range) error {
-	if part.Length <= smallFile && c.x.wantsBody() {
+func (c *Ctx) sendOSFile(f *os.File, size int64, parts []Range) error {
+	if len(parts) > 0 {
+		return c.SendFileParts(f, size, parts)
+	}
+	if size <= smallFile && c.x.wantsBody() {
 		b := bytebufferpool.Get()
 		defer bytebufferpool.Put(b)
-		b.B = append(b.B[:0], make([]byte, part.Length)...)
-		if n, _ := f.ReadAt(b.B, part.Off); int64(n) == part.Length {
-			return closing(f, c.Blob(code, octets, b.B))
+		b.B = append(b.B[:0], make([]byte, size)...)
+		if n, _ := f.ReadAt(b.B, 0); int64(n) == size {
+			return closing(f, c.Blob(c.x.status, octets, b.B))
 		}
 		// Unreadable, or cut short since it was opened: SendFile then promises the length and ends the connection.
 	}
-	return c.SendFile(code, f, part.Off, part.Length)
+	return c.SendFile(c.x.status, f, 0, size)
 }
 
-// sendReader answers with a part of what is not a file of the system.
-func (c *Ctx) sendReader(code int, r io.Reader, part Range) error {
+// sendReader answers with what is not a file of the system: all of it, or one part. To go back for a second part is not in
+// the nature of a reader.
+func (c *Ctx) sendReader(r io.Reader, size int64, parts []Range) error {
+	code, part := c.x.status, Range{0, size}
+	if len(parts) == 1 {
+		code, part = 206, parts[0]
+		if err := c.SetHeader("Content-Range", part.ContentRange(size)); err != nil {
+			return err
+		}
+	}
 	x := c.x
 	if part.Off > 0 && x.wantsBody() {
 		var err error

@@ -17,10 +17,10 @@ import (
 // Transfer-Encoding, which the server sets from what it sends. "Connection: close" ends the connection after this answer; what
 // Connection then says of that is the server's, so that a "keep-alive" is left out.
 func (c *Ctx) SetHeader(name, value string) error {
-	if err := c.checkHeader(name, value); err != nil {
+	x := c.live()
+	if err := checkHeader(name, value); err != nil {
 		return err
 	}
-	x := c.x
 	x.deleteHeader(name)
 	x.appendHeader(name, value)
 	return nil
@@ -28,10 +28,11 @@ func (c *Ctx) SetHeader(name, value string) error {
 
 // AddHeader is SetHeader without the replacing: Set-Cookie is the usual case.
 func (c *Ctx) AddHeader(name, value string) error {
-	if err := c.checkHeader(name, value); err != nil {
+	x := c.live()
+	if err := checkHeader(name, value); err != nil {
 		return err
 	}
-	c.x.appendHeader(name, value)
+	x.appendHeader(name, value)
 	return nil
 }
 
@@ -102,8 +103,7 @@ func (r *response) peekOwn(name string) []byte {
 	return nil
 }
 
-func (c *Ctx) checkHeader(name, value string) error {
-	c.live()
+func checkHeader(name, value string) error {
 	switch {
 	case !isToken(name):
 		return fmt.Errorf("%w: name %q", ErrBadHeader, name)

@@ -294,7 +294,7 @@ func (x *exchange) sendFrom(r io.Reader) (n int64, done bool, err error) {
 // that is answered in one piece, gets none. ErrBadHeader: as for SetHeader, and for a field that may not stand in trailers
 // (RFC 9110 section 6.5.1).
 func (c *Ctx) SetTrailer(name, value string) error {
-	if err := c.checkHeader(name, value); err != nil {
+	if err := checkHeader(name, value); err != nil {
 		return err
 	}
 	if !trailerAllowed([]byte(name)) {

@@ -9,8 +9,7 @@ import (
 // System calls that never block (every fd here is non-blocking) are made raw,
 // without telling the Go scheduler: a loop that never parks keeps its P for
 // longer than sysmon's 10 ms, and sysmon would then take the P back in the
-// middle of each ordinary call, at two context switches a time. sendfile(2) may
-// wait for a disk and is therefore an ordinary call.
+// middle of each ordinary call, at two context switches a time.
 
 func recvRetry(fd int, p []byte) (int, error) {
 	for {
@@ -79,15 +78,43 @@ func sendvRetry(fd int, iov []unix.Iovec, flags int) (int, error) {
 	}
 }
 
-// sendfileRetry is sendfile(2) from off; it may block on the disk.
+// sendfileRetry is sendfile(2) from off. What lies in the page cache is sent by a raw call; what does not waits for the disk, by
+// an ordinary one.
 func sendfileRetry(out, in int, off int64, count int) (int, error) {
+	raw := inPageCache(in, off, count)
 	for {
-		n, err := unix.Sendfile(out, in, &off, count)
+		n, err := sendfile(out, in, &off, count, raw)
 		if err == unix.EINTR {
 			continue
 		}
 		return n, err
 	}
+}
+
+func sendfile(out, in int, off *int64, count int, raw bool) (int, error) {
+	if !raw {
+		return unix.Sendfile(out, in, off, count)
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_SENDFILE, uintptr(out), uintptr(in), uintptr(unsafe.Pointer(off)), uintptr(count), 0, 0)
+	if e != 0 {
+		return -1, e
+	}
+	return int(n), nil
+}
+
+// inPageCache says whether both ends of a stretch of a file can be read without waiting. What lies between them was read with
+// them, most likely; should it not be, the loop waits as it would anyhow.
+func inPageCache(fd int, off int64, count int) bool {
+	return readableNow(fd, off) && readableNow(fd, off+int64(count)-1)
+}
+
+func readableNow(fd int, off int64) bool {
+	var b byte
+	iov := unix.Iovec{Base: &b, Len: 1}
+	// The kernel of a 64-bit system looks at the first half of the offset only.
+	n, _, e := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&iov)), 1,
+		uintptr(off), uintptr(off>>32), unix.RWF_NOWAIT)
+	return e == 0 && n == 1
 }
 
 // epollWait is epoll_wait(2) with a timeout of 0: it never blocks. EINTR, and

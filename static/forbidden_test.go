@@ -64,12 +64,14 @@ func TestForbidden(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		server := &http.Server{Handler: asNobody(files.Serve), Loops: 1}
-		addr, err := server.Listen("127.0.0.1:0")
+		app := http.New() // its handlers are on goroutines, where those that would wait stay on the thread that is nobody's
+		app.Server.Loops = 1
+		app.Mount("/", asNobody(files.Serve))
+		addr, err := app.Listen("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := server.Start(); err != nil {
+		if err := app.Start(); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]int{
@@ -89,7 +91,7 @@ func TestForbidden(t *testing.T) {
 		p.conn.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
+		if err := app.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 		if err := files.Close(); err != nil {

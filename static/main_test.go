@@ -9,6 +9,8 @@ import (
 	nethttp "net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,12 @@ import (
 func TestMain(m *testing.M) {
 	reactor.PoisonBuffers(true)
 	goleak.VerifyTestMain(m)
+}
+
+// underRace says whether the test was built with -race, whose sync.Pool forgets at random, so that allocations cannot be counted.
+func underRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // serve starts a server of the folder dir and returns its address.

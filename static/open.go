@@ -24,6 +24,7 @@ import (
 type root struct {
 	fd     int      // O_PATH
 	cached bool     // RESOLVE_CACHED is known (Linux 5.12)
+	links  bool     // symbolic links are followed
 	walk   *os.Root // set where openat2 cannot be used
 }
 
@@ -32,6 +33,10 @@ type root struct {
 const resolveCached = 0x20
 
 const resolveBeneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS
+
+// errWouldWait is what a look-up that must not wait returns when it would have to: for the disk, or because the kernel cannot
+// tell. The same look-up may then be made where waiting is allowed.
+const errWouldWait = unix.EAGAIN
 
 // raceRetries bounds how often a name is walked again when folders were being
 // renamed under the walk, which openat2 reports as EAGAIN.
@@ -44,16 +49,20 @@ func openRoot(dir string) (*root, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
-	r := &root{fd: fd, cached: true}
+	r := &root{fd: fd, links: true}
 	probe := []byte(".\x00")
+	if p, err := r.openCached(probe, unix.O_PATH); err != unix.EINVAL {
+		r.cached = true
+		if err == nil {
+			unix.Close(p)
+		}
+	}
 	for {
 		p, err := r.open(probe, unix.O_PATH)
 		switch {
 		case err == nil:
 			unix.Close(p)
 			return r, nil
-		case err == unix.EINVAL && r.cached:
-			r.cached = false
 		case err == unix.ENOSYS || err == unix.EPERM:
 			if r.walk, err = os.OpenRoot(dir); err == nil {
 				return r, nil
@@ -74,28 +83,13 @@ func (r *root) close() error {
 	return err
 }
 
-// open opens name, which ends in a NUL, and returns the fd or a unix.Errno.
-//
-// The first try is a raw system call, which keeps the scheduler out of it and
-// therefore must not wait: RESOLVE_CACHED sees to that. A name that is not in
-// the kernel's cache is then opened by an ordinary call.
+// open opens name, which ends in a NUL, and returns the fd or a unix.Errno. It may wait for the disk.
 func (r *root) open(name []byte, flags uint64) (int, error) {
 	flags |= unix.O_CLOEXEC
 	if r.walk != nil {
 		return r.openByWalk(string(name[:len(name)-1]), int(flags))
 	}
-	how := unix.OpenHow{Flags: flags, Resolve: resolveBeneath | resolveCached}
-	if r.cached {
-		fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(r.fd), uintptr(unsafe.Pointer(&name[0])),
-			uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
-		if errno == 0 {
-			return int(fd), nil
-		}
-		if errno != unix.EAGAIN && errno != unix.EINTR {
-			return -1, errno
-		}
-	}
-	how.Resolve = resolveBeneath
+	how := unix.OpenHow{Flags: flags, Resolve: r.resolve()}
 	for try := 0; ; try++ {
 		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT2, uintptr(r.fd), uintptr(unsafe.Pointer(&name[0])),
 			uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
@@ -109,9 +103,47 @@ func (r *root) open(name []byte, flags uint64) (int, error) {
 	}
 }
 
+// openCached is open that does not wait: what is not in the kernel's cache is errWouldWait. So it is a raw system call, which
+// keeps the scheduler out of it.
+func (r *root) openCached(name []byte, flags uint64) (int, error) {
+	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: r.resolve() | resolveCached}
+	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(r.fd), uintptr(unsafe.Pointer(&name[0])),
+		uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+	switch errno {
+	case 0:
+		return int(fd), nil
+	case unix.EINTR:
+		return -1, errWouldWait
+	}
+	return -1, errno
+}
+
+// openHow is open or, unless wait, openCached.
+func (r *root) openHow(name []byte, flags uint64, wait bool) (int, error) {
+	switch {
+	case wait:
+		return r.open(name, flags)
+	case !r.cached || r.walk != nil:
+		return -1, errWouldWait
+	}
+	return r.openCached(name, flags)
+}
+
+func (r *root) resolve() uint64 {
+	if r.links {
+		return resolveBeneath
+	}
+	return resolveBeneath | unix.RESOLVE_NO_SYMLINKS
+}
+
 // openByWalk is open where openat2 cannot be used. The fd is duplicated out
 // of the os.File, so that both ways hand out the same thing.
 func (r *root) openByWalk(name string, flags int) (int, error) {
+	if !r.links {
+		if err := r.refuseLinks(name); err != nil {
+			return -1, err
+		}
+	}
 	f, err := r.walk.OpenFile(name, flags, 0)
 	if err != nil {
 		return -1, errnoOf(err)
@@ -122,6 +154,24 @@ func (r *root) openByWalk(name string, flags int) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// refuseLinks is ELOOP, as from RESOLVE_NO_SYMLINKS, for a name that leads over a symbolic link. Whoever may change the folders
+// could put one there behind the look.
+func (r *root) refuseLinks(name string) error {
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		info, err := r.walk.Lstat(name[:i])
+		if err != nil {
+			return errnoOf(err)
+		}
+		if info.Mode()&os.ModeSymlink != 0 {
+			return unix.ELOOP
+		}
+	}
+	return nil
 }
 
 // errnoOf returns the number in an error of os.Root; its "path escapes from
@@ -153,12 +203,12 @@ type file struct {
 	ino   uint64
 }
 
-// lookup opens what name (ending in a NUL) names beneath the root. O_NONBLOCK
-// lets the opening of a fifo return at once; on a regular file it changes
-// nothing. Every request passes here once for each name it tries: a cache of
-// open files would stand in this function. Errors are unix.Errno.
+// forReading: O_NONBLOCK lets the opening of a fifo return at once; on a regular file it changes nothing.
+const forReading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+
+// lookup opens what name (ending in a NUL) names beneath the root. It may wait for the disk. Errors are unix.Errno.
 func (r *root) lookup(name []byte) (file, error) {
-	fd, err := r.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	fd, err := r.open(name, forReading)
 	if err != nil {
 		return file{fd: -1}, err
 	}
@@ -174,6 +224,9 @@ func (r *root) stat(name []byte) (file, error) {
 			return file{fd: -1}, errnoOf(err)
 		}
 		st := info.Sys().(*syscall.Stat_t)
+		if !r.links && r.refuseLinks(string(name[:len(name)-1])) != nil {
+			return file{fd: -1}, unix.ELOOP
+		}
 		return file{fd: -1, kind: kindOf(st.Mode), size: st.Size, mtime: unix.Timespec(st.Mtim), ino: st.Ino}, nil
 	}
 	fd, err := r.open(name, unix.O_PATH)
@@ -197,6 +250,16 @@ func inspect(fd int) (file, error) {
 	return file{fd: fd, kind: kindOf(st.Mode), size: st.Size, mtime: st.Mtim, ino: st.Ino}, nil
 }
 
+// again looks at an open file once more.
+func (f file) again() (file, error) {
+	var st unix.Stat_t
+	if _, _, errno := unix.RawSyscall(unix.SYS_FSTAT, uintptr(f.fd), uintptr(unsafe.Pointer(&st)), 0); errno != 0 {
+		return f, errno
+	}
+	f.size, f.mtime = st.Size, st.Mtim
+	return f, nil
+}
+
 func kindOf(mode uint32) kind {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -213,31 +276,25 @@ func (f file) close() { closeFD(f.fd) }
 // report, and nothing that the call could wait for.
 func closeFD(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// sendable is a file on its way to the client: a reactor.File.
-type sendable struct{ fd int }
-
-func (s *sendable) Fd() uintptr { return uintptr(s.fd) }
-
-func (s *sendable) Close() error { return unix.Close(s.fd) }
-
-// read fills p from offset off on and returns how much the file had. What
-// lies in the page cache is read by a raw call that cannot wait (RWF_NOWAIT,
-// preadv2(2)); the rest, and file systems that do not know the flag, by an
-// ordinary one.
-func (f file) read(p []byte, off int64) (int, error) {
+// read fills p with the beginning of f, and returns how much the file had. What lies in the page cache is read by a raw call
+// that cannot wait (RWF_NOWAIT, preadv2(2)); the rest, and file systems that do not know the flag, by an ordinary one, or, unless
+// wait, not at all: errWouldWait.
+func (f file) read(p []byte, wait bool) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	done := 0
 	vec := unix.Iovec{Base: &p[0]}
 	vec.SetLen(len(p))
-	n, _, errno := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(f.fd), uintptr(unsafe.Pointer(&vec)), 1,
-		uintptr(off), uintptr(off>>32), unix.RWF_NOWAIT) // the kernel of a 64-bit system looks at the first half only
+	n, _, errno := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(f.fd), uintptr(unsafe.Pointer(&vec)), 1, 0, 0, unix.RWF_NOWAIT)
 	if errno == 0 {
 		done = int(n)
 	}
+	if done < len(p) && !wait {
+		return done, errWouldWait
+	}
 	for done < len(p) {
-		n, err := unix.Pread(f.fd, p[done:], off+int64(done))
+		n, err := unix.Pread(f.fd, p[done:], int64(done))
 		if err == unix.EINTR {
 			continue
 		}
@@ -247,4 +304,21 @@ func (f file) read(p []byte, off int64) (int, error) {
 		done += n
 	}
 	return done, nil
+}
+
+// readAhead is how much of a file, in bytes, is fetched from a cold disk before it is sent.
+const readAhead = 2 << 20
+
+// warm says whether the beginning of f lies in the page cache.
+func (f file) warm() bool {
+	var p [1]byte
+	n, err := f.read(p[:], false)
+	return n == 1 || err != errWouldWait
+}
+
+// fetch waits for the beginning of f.
+func (f file) fetch() {
+	_ = unix.Fadvise(f.fd, 0, readAhead, unix.FADV_WILLNEED) // a hint
+	var p [1]byte
+	_, _ = f.read(p[:], true) // what is wrong with the file shows when it is sent
 }

@@ -1,53 +1,213 @@
 package static
 
 import (
-	"sync"
-	"time"
-	"unsafe"
+	"bytes"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/http"
 )
 
-// The answers for names that cannot be served.
+// The answers for names that cannot be served. errUnservable is for names that nobody is told about, not even by a fallback.
 var (
-	errNotFound  = http.NewError(404, "")
-	errMethod    = http.NewError(405, "")
-	errForbidden = http.NewError(403, "")
-	errOverload  = http.NewError(503, "")
+	errNotFound     = http.NewError(404, "")
+	errUnservable   = http.NewError(404, "")
+	errMethod       = http.NewError(405, "")
+	errForbidden    = http.NewError(403, "")
+	errPrecondition = http.NewError(412, "")
+	errOverload     = http.NewError(503, "")
 )
 
-// Serve answers GET and HEAD from the folder; it is an http.Handler. It runs
-// on the loop: what the kernel has in its caches is answered without waiting.
+// errStale: the file was changed since it was looked up.
+const errStale = unix.ESTALE
+
+const allowed = "GET, HEAD, OPTIONS"
+
+// Serve answers GET, HEAD and OPTIONS from the folder; it is an http.Handler. On a loop it does not wait for a disk: what the
+// kernel does not have in its caches is answered by a goroutine (see http.Ctx.Async).
 func (f *Files) Serve(c *http.Ctx) error {
-	if m := c.Method(); m != "GET" && m != "HEAD" {
-		if err := c.SetHeader("Allow", "GET, HEAD"); err != nil {
+	switch c.Method() {
+	case "GET", "HEAD":
+	case "OPTIONS": // RFC 9110 section 9.3.7
+		if err := c.SetHeader("Allow", allowed); err != nil {
+			return err
+		}
+		return c.NoContent(204)
+	default:
+		if err := c.SetHeader("Allow", allowed); err != nil {
 			return err
 		}
 		return errMethod
 	}
 	var space [256]byte
-	name, isFolder, ok := appendName(space[:0], c.PeekPath())
-	if !ok {
+	q := query{f: f, wait: !c.Inline()}
+	var ok bool
+	if q.name, q.folder, ok = appendName(space[:0], c.PeekPath()); !ok {
+		q.name, q.unservable = nil, true
+	}
+	if err := q.serve(c); err != errWouldWait {
+		return err
+	}
+	return f.serveOffLoop(c, q.name, q.folder, q.unservable)
+}
+
+// query is what a request asks the folder for.
+type query struct {
+	f          *Files
+	name       []byte // beneath the root, without slashes at its ends; it may be extended in place
+	folder     bool   // the path ended in a slash
+	unservable bool   // the path can name nothing that is served
+	wait       bool   // waiting for the disk is allowed
+}
+
+// offLoop bounds how many requests wait for the disk at a time: each holds a thread of the process.
+const offLoop = 64
+
+// serveOffLoop has a goroutine serve, where the handler runs on a loop. Behind a middleware of net/http, which cannot be left
+// before there is an answer, it waits here.
+func (f *Files) serveOffLoop(c *http.Ctx, name []byte, folder, unservable bool) error {
+	later := query{f, bytes.Clone(name), folder, unservable, true} // name lies on the stack, and stays there
+	a, err := c.Async()
+	if err != nil {
+		return later.serve(c)
+	}
+	c.Loop().Go(func() {
+		f.slots <- struct{}{}
+		defer func() { <-f.slots }()
+		_ = a.Answer(later.serve) // a client that has gone is nobody's error
+	})
+	return nil
+}
+
+// serve answers, by an error page where there is one. Unless wait, it may return errWouldWait and has answered nothing then.
+func (q *query) serve(c *http.Ctx) error {
+	err := q.answer(c)
+	if err == nil || err == errWouldWait && !q.wait || c.Written() {
+		return err
+	}
+	return q.answerError(c, answerTo(err))
+}
+
+func (q *query) answer(c *http.Ctx) error {
+	switch {
+	case q.unservable:
+		return errUnservable
+	case q.folder:
+		return q.serveFolder(c)
+	}
+	return q.serveName(c, q.name)
+}
+
+// serveName answers by the file of that name, or sends a folder's visitor to where its slash is.
+func (q *query) serveName(c *http.Ctx, name []byte) error {
+	switch kind, err := q.send(c, name, 200); {
+	case err != nil:
+		return err
+	case kind == folder:
+		return c.Redirect(301, folderTarget(c.RawPath(), c.RawQuery()))
+	case kind == other:
 		return errNotFound
 	}
-	if isFolder {
-		return f.serveFolder(c, name)
+	return nil
+}
+
+// send answers by the file of that name, or does nothing when it is something else. Errors of the look-up are unix.Errno.
+func (q *query) send(c *http.Ctx, name []byte, code int) (kind, error) {
+	for range unrest {
+		r, err := q.f.find(c, name, q.wait)
+		if err != nil || r.kind != regular {
+			return r.kind, err
+		}
+		if err = q.sendResource(c, r, code); err != errStale {
+			return regular, err
+		}
+		q.f.cache.forget(r)
 	}
-	found, err := f.root.lookup(append(name, 0))
+	return regular, errOverload // somebody writes it all the time
+}
+
+// sendResource answers by r, of which it takes the caller's share. Error: errStale when r has to be looked up again.
+func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
+	m, err := q.f.choose(c, r, q.wait)
+	if err == nil && !m.inMemory() && m.stale() {
+		err = errStale
+	}
 	if err != nil {
-		return answerTo(err)
+		r.release()
+		return err
 	}
-	switch found.kind {
-	case regular:
-		return serveFile(c, found, name)
-	case folder:
-		found.close()
-		return c.Redirect(301, folderTarget(c.RawPath(), c.RawQuery()))
+	if r.varies() {
+		if err := c.VaryBy("Accept-Encoding"); err != nil {
+			r.release()
+			return err
+		}
 	}
-	found.close()
-	return errNotFound
+	if code != 200 {
+		return r.sendForm(c, m, code, nil)
+	}
+	switch c.EvaluatePreconditions(m.validators) {
+	case http.PreconditionFailed:
+		r.release()
+		return errPrecondition
+	case http.NotModified:
+		c.SetHeaderBlock(m.unchanged)
+		r.release()
+		return c.NoContent(304)
+	}
+	parts, err := c.SelectRanges(m.length, m.validators)
+	if err != nil {
+		r.release()
+		return err
+	}
+	return r.sendForm(c, m, 200, parts)
+}
+
+// sendForm answers with one form of r, or with parts of it. It takes the caller's share in r.
+func (r *resource) sendForm(c *http.Ctx, m *form, code int, parts []http.Range) error {
+	if code == 200 {
+		c.SetHeaderBlock(m.header)
+	} else {
+		c.SetHeaderBlock(m.asError)
+	}
+	switch {
+	case !m.inMemory() && len(parts) > 0:
+		return c.SendFileParts(m, m.length, parts)
+	case !m.inMemory():
+		return c.SendFile(code, m, 0, m.length)
+	}
+	defer r.release()
+	if len(parts) > 0 {
+		return c.BlobParts("", m.body, parts)
+	}
+	return c.Blob(code, "", m.body)
+}
+
+// find returns what name means, with a share for the caller. Errors are unix.Errno, errWouldWait only unless wait, and those
+// of header lines that cannot be.
+func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
+	now := f.cache.catchUp(c)
+	if r := f.cache.get(name, now); r != nil {
+		return r, nil
+	}
+	r, before := f.cache.reserve(name)
+	if r == nil {
+		r = newResource(string(name))
+		err := f.load(r, false, wait)
+		if err == errWouldWait {
+			f.cache.unsee(name)
+		}
+		return r, err
+	}
+	keep, err := f.cache.followFolders(r, f.root, wait)
+	if err == nil {
+		err = f.load(r, true, wait)
+	}
+	if err != nil || !keep || r.kind != regular {
+		f.cache.forget(r)
+		return r, err
+	}
+	f.cache.publish(r, before, now)
+	return r, nil
 }
 
 // answerTo turns what the system said about a name into what the client is
@@ -59,133 +219,27 @@ func answerTo(err error) error {
 		return errNotFound
 	case unix.EACCES, unix.EPERM:
 		return errForbidden
-	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN:
+	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, errStale:
 		return errOverload
 	}
 	return err
 }
 
-// serveFolder answers for a path that ended in a slash: by an index file, else
-// by a listing. A file is not found by such a path.
-func (f *Files) serveFolder(c *http.Ctx, name []byte) error {
-	prefix := name
-	if len(name) > 0 {
-		prefix = append(name, '/')
+// serveFolder answers for a path that ended in a slash: by an index file, else by a listing. A file is not found by such a path.
+func (q *query) serveFolder(c *http.Ctx) error {
+	prefix := q.name
+	if len(q.name) > 0 {
+		prefix = append(q.name, '/')
 	}
-	for _, index := range f.index {
+	for _, index := range q.f.index {
 		full := append(prefix, index...)
-		found, err := f.root.lookup(append(full, 0))
-		switch {
-		case err == unix.ENOENT:
-			continue
-		case err != nil:
-			return answerTo(err)
-		case found.kind == regular:
-			return serveFile(c, found, full)
+		kind, err := q.send(c, full, 200)
+		if err == nil && kind == regular || err != nil && err != unix.ENOENT {
+			return err
 		}
-		found.close()
 	}
-	if !f.listing {
-		return errNotFound
-	}
-	own := name
-	if len(own) == 0 {
-		own = append(own, '.')
-	}
-	found, err := f.root.lookup(append(own, 0))
-	if err != nil {
-		return answerTo(err)
-	}
-	if found.kind != folder {
-		found.close()
-		return errNotFound
-	}
-	entries, more, err := f.root.readFolder(found, name)
-	if err != nil {
-		return answerTo(err)
-	}
-	o := orderOf(c.PeekRawQuery())
-	arrange(entries, o)
-	page := appendListing(make([]byte, 0, 4096+192*len(entries)), string(name), entries, more, o)
-	if err := setHeaders(c, "Content-Security-Policy", listingPolicy, "X-Content-Type-Options", "nosniff"); err != nil {
-		return err
-	}
-	return c.Blob(200, "text/html; charset=utf-8", page)
+	return q.f.list(c, q.name)
 }
-
-// smallBody is the size up to which a body is read into memory and leaves in
-// the same write as its header; above it, sendfile(2) moves it without a copy.
-// In memory a request for 1 KiB costs 3 µs less and one for 4 KiB 2 µs less;
-// at 8 to 16 KiB the copies have eaten that up, at 64 KiB they cost 7 µs more.
-const smallBody = 8 << 10
-
-// workspace is the memory that one answer takes until the Ctx has copied it.
-type workspace struct {
-	body [smallBody]byte
-	etag [64]byte
-}
-
-var workspaces = sync.Pool{New: func() any { return new(workspace) }}
-
-// serveFile answers by a regular file, which it takes over. name is used for
-// its ending only.
-func serveFile(c *http.Ctx, f file, name []byte) error {
-	now := time.Now()
-	w := workspaces.Get().(*workspace)
-	defer workspaces.Put(w)
-	v := validatorsOf(f, now, w.etag[:0])
-	if done, err := c.CheckPreconditions(v); done || err != nil {
-		f.close()
-		return err
-	}
-	code := 200
-	part, partial, err := c.SelectRange(f.size, v)
-	if err != nil {
-		f.close()
-		return err
-	}
-	if partial {
-		code = 206
-	}
-	return sendFile(c, w, code, f, part, http.MediaType(name))
-}
-
-// validatorsOf makes the validators of a file as they are at the time now, the
-// ETag in space: they are valid as long as that is.
-func validatorsOf(f file, now time.Time, space []byte) http.Validators {
-	state := http.FileState{Size: f.size, Modified: time.Unix(f.mtime.Unix()), Inode: f.ino}
-	return http.Validators{ETag: viewOf(state.AppendETag(space, now)), Modified: state.LastModified(now)}
-}
-
-// sendFile writes the answer: part of f, which it takes over.
-func sendFile(c *http.Ctx, w *workspace, code int, f file, part http.Range, mediaType string) error {
-	err := setHeaders(c, "Accept-Ranges", "bytes", "X-Content-Type-Options", "nosniff")
-	if err == nil && code == 206 {
-		err = c.SetHeader("Content-Range", part.ContentRange(f.size))
-	}
-	if err != nil {
-		f.close()
-		return err
-	}
-	if part.Length <= smallBody && c.Method() == "GET" {
-		n, err := f.read(w.body[:part.Length], part.Off)
-		if err == nil && int64(n) == part.Length {
-			f.close()
-			return c.Blob(code, mediaType, w.body[:n])
-		}
-		// Unreadable or cut short since it was opened: what SendFile then
-		// does, which is to promise the length and to end the connection, is
-		// the truth about this file.
-	}
-	if err := c.SetHeader("Content-Type", mediaType); err != nil {
-		f.close()
-		return err
-	}
-	return c.SendFile(code, &sendable{f.fd}, part.Off, part.Length)
-}
-
-// viewOf lets b be passed as a string to what copies it at once.
-func viewOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func setHeaders(c *http.Ctx, pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {

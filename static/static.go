@@ -17,71 +17,84 @@
 // connection ends rather than the answer being filled up. Whoever replaces
 // files should write a new one and rename it: then each answer is whole.
 //
+// What is asked for often is kept: open files, the bodies of small ones, and
+// what was compressed. inotify(7) tells when a name or a file changes, so that a
+// request that is sent after the change gets what is new. A change that inotify
+// cannot tell is seen a second later: one made by another machine on a network
+// file system, or through a mapping, and one in a folder that a name reaches only
+// through a symbolic link; and any change where no watch can be had
+// (fs.inotify.max_user_watches).
+//
+// A file has other forms for clients that accept them: a twin beside it whose
+// name has .br, .zst or .gz behind it, else, for text of 1 KiB to 4 MiB, what is
+// compressed on the fly.
+//
 // The root is opened once: when its own name comes to mean another folder, New
 // has to be called again.
 package static
 
 import (
 	"fmt"
+	"mime"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/coding"
 )
 
 // Files serves one folder. Its methods may be called from any goroutine.
 type Files struct {
-	root    *root
-	index   []string
-	listing bool
-}
-
-// Option changes how a folder is served.
-type Option func(*Files) error
-
-// WithIndex names the files that answer for their folder, the first that
-// exists; the default is index.html. With no name, no file does.
-func WithIndex(names ...string) Option {
-	return func(f *Files) error {
-		for _, name := range names {
-			path := "/" + name
-			if _, folder, ok := appendName(nil, []byte(path)); !ok || folder {
-				return fmt.Errorf("index file %q is no name that can be served", name)
-			}
-		}
-		f.index = names
-		return nil
-	}
-}
-
-// WithListing says whether a folder without an index file is answered by a
-// page that lists it; the default is true. Without, the answer is 404.
-func WithListing(on bool) Option {
-	return func(f *Files) error {
-		f.listing = on
-		return nil
-	}
+	root        *root
+	cache       *cache
+	slots       chan struct{} // of those who wait for the disk
+	index       []string
+	listing     bool
+	links       bool
+	twins       []coding.Coding
+	compression compression
+	bounds      CacheBounds
+	types       map[string]string // by extension, in lower case
+	rules       rules
+	fallback    string
+	pages       map[int]string // by status code
 }
 
 // New opens the folder root to serve it. The error is that of the system
 // (errors.Is with fs.ErrNotExist, fs.ErrPermission, unix.ENOTDIR) or of an
 // option. Close frees what it holds.
 func New(root string, opts ...Option) (*Files, error) {
-	f := &Files{index: []string{"index.html"}, listing: true}
+	f := &Files{
+		index: []string{"index.html"}, listing: true, links: true, twins: twinCodings, bounds: defaultBounds(),
+		slots: make(chan struct{}, offLoop), pages: make(map[int]string),
+		compression: compression{
+			codings: twinCodings, min: defaultMinCompressed, max: maxCompressed,
+			types: coding.NewTypeSet(coding.Compressible), pool: coding.NewPool(compressionLevel),
+		},
+	}
 	for _, opt := range opts {
 		if err := opt(f); err != nil {
 			return nil, fmt.Errorf("static: %w", err)
 		}
 	}
+	if f.bounds.Entries == 0 || f.bounds.Bytes == 0 {
+		f.compression.codings = nil // each request would have it made again
+	}
+	_ = mime.TypeByExtension(".html") // reads the system's tables, now rather than on a loop
 	var err error
 	if f.root, err = openRoot(root); err != nil {
 		return nil, fmt.Errorf("static: %w", err)
 	}
+	f.root.links = f.links
+	f.cache = newCache(f.bounds)
 	return f, nil
 }
 
-// Close frees the root. No request may be in Serve, and none may come to it
+// Close frees the root and the cache. No request may be in Serve, and none may come to it
 // afterwards: shut the server down first. Answers that are still being sent
 // hold their own files.
-func (f *Files) Close() error { return f.root.close() }
+func (f *Files) Close() error {
+	f.cache.close()
+	return f.root.close()
+}
 
 // Dir is New for wiring a server at its start: it returns the handler and
 // panics where New returns an error. The folder stays open for good.

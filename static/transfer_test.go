@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net"
 	"os"
 	"os/exec"
@@ -43,7 +45,7 @@ func TestConditionsThroughSocket(t *testing.T) {
 		{[]string{"Range: bytes=1-2", "If-Range: " + after}, 200, "0123456789"},
 		{[]string{"Range: bytes=99-", `If-Range: "x"`}, 200, "0123456789"},
 	}
-	for _, method := range []string{"GET", "HEAD"} {
+	for _, method := range []string{"GET", "HEAD", "GET"} { // in the end from the cache
 		for _, test := range tests {
 			a := p.ask(method, "/a.txt", test.lines...)
 			code := test.code
@@ -81,7 +83,6 @@ func TestRangesThroughSocket(t *testing.T) {
 		{"/large.bin", "bytes=1000000-", 206, 1000000, n, fmt.Sprintf("bytes 1000000-%d/%d", n-1, n)}, // by sendfile
 		{"/large.bin", "bytes=-7", 206, n - 7, n, fmt.Sprintf("bytes %d-%d/%d", n-7, n-1, n)},
 		{"/large.bin", "bytes=-99999999", 206, 0, n, fmt.Sprintf("bytes 0-%d/%d", n-1, n)},
-		{"/large.bin", "bytes=0-0,5-6", 200, 0, n, ""},
 		{"/large.bin", "bytes=9-5", 200, 0, n, ""},
 		{"/large.bin", "lines=0-5", 200, 0, n, ""},
 		{"/large.bin", fmt.Sprintf("bytes=%d-", n), 416, 0, 0, fmt.Sprintf("bytes */%d", n)},
@@ -89,7 +90,8 @@ func TestRangesThroughSocket(t *testing.T) {
 		{"/empty.bin", "bytes=-5", 200, 0, 0, ""},
 		{"/empty.bin", "bytes=0-", 200, 0, 0, ""},
 	}
-	for _, test := range tests {
+	for i := range 3 * len(tests) { // as in TestPaths
+		test := tests[i%len(tests)]
 		a := p.ask("GET", test.target, "Range: "+test.header)
 		if a.code != test.code || a.header.Get("Content-Range") != test.contentRange {
 			t.Errorf("%s: %d %q; want %d %q", test.header, a.code, a.header.Get("Content-Range"), test.code, test.contentRange)
@@ -99,6 +101,75 @@ func TestRangesThroughSocket(t *testing.T) {
 		}
 		if h := p.ask("HEAD", test.target, "Range: "+test.header); h.code != 200 || h.header.Get("Content-Range") != "" {
 			t.Errorf("HEAD %s: %d %q", test.header, h.code, h.header.Get("Content-Range"))
+		}
+	}
+}
+
+// Several ranges: from memory and by sendfile, and from both kinds once more out of the cache.
+func TestSeveralRangesThroughSocket(t *testing.T) {
+	dir := t.TempDir()
+	bodies := map[string][]byte{"/small.txt": noise(1000), "/large.txt": noise(3 << 20)}
+	for name, body := range bodies {
+		put(t, dir, name, body)
+	}
+	p := dial(t, serve(t, dir))
+	type span struct{ from, to int }
+	hundreds := strings.Repeat("0-,", 200)
+	apart := ""
+	for i := range 40 {
+		apart += fmt.Sprintf("%d-%d,", 10*i, 10*i)
+	}
+	for _, tc := range []struct {
+		header string
+		want   []span // none: the whole; one: as it is
+	}{
+		{"bytes=0-1,10-19", []span{{0, 2}, {10, 20}}},
+		{"bytes=500-999,0-0,100-199", []span{{500, 1000}, {0, 1}, {100, 200}}},
+		{"bytes=0-9,5-19,20-29", []span{{0, 30}}},
+		{"bytes=900-999, 0-9, 905-950", []span{{900, 1000}, {0, 10}}},
+		{"bytes=3-4," + hundreds, nil}, // one range, of everything
+		{"bytes=" + apart, nil},        // more than one answer may have
+		{"bytes=5-4,0-1", nil},         // broken grammar
+	} {
+		for name, body := range bodies {
+			for range 3 {
+				a := p.ask("GET", name, "Range: "+tc.header)
+				var got [][]byte
+				switch mediaType, params, _ := mime.ParseMediaType(a.header.Get("Content-Type")); {
+				case mediaType == "multipart/byteranges":
+					r := multipart.NewReader(strings.NewReader(a.body), params["boundary"])
+					for i := 0; ; i++ {
+						part, err := r.NextRawPart()
+						if err != nil {
+							break
+						}
+						b, err := io.ReadAll(part)
+						if err != nil || part.Header.Get("Content-Type") != "text/plain; charset=utf-8" || i >= len(tc.want) ||
+							part.Header.Get("Content-Range") != fmt.Sprintf("bytes %d-%d/%d", tc.want[i].from, tc.want[i].to-1, len(body)) {
+							t.Fatalf("%s %.40s: part %d: %v, %v", name, tc.header, i, part.Header, err)
+						}
+						got = append(got, b)
+					}
+				default:
+					got = [][]byte{[]byte(a.body)}
+				}
+				want := tc.want
+				code := 206
+				if want == nil {
+					want, code = []span{{0, len(body)}}, 200
+					if strings.Contains(tc.header, hundreds) {
+						code = 206
+					}
+				}
+				if a.code != code || int(a.length) != len(a.body) || len(got) != len(want) || (code == 206) != (a.header.Get("Content-Range") != "" || len(got) > 1) {
+					t.Fatalf("%s %.40s: %d, %d parts of %d, %v", name, tc.header, a.code, len(got), len(want), a.header)
+				}
+				for i, w := range want {
+					if string(got[i]) != string(body[w.from:w.to]) {
+						t.Errorf("%s %.40s: part %d has %d bytes, want %v", name, tc.header, i, len(got[i]), w)
+					}
+				}
+			}
 		}
 	}
 }
@@ -191,7 +262,7 @@ func TestReplacedWhileSent(t *testing.T) {
 func TestClientLeaves(t *testing.T) {
 	dir := t.TempDir()
 	name := sparse(t, dir, "big", 256<<20)
-	addr := serve(t, dir)
+	addr := serve(t, dir, WithCache(CacheBounds{})) // which would keep it open
 	p := dial(t, addr)
 	p.send("GET", "/big")
 	if _, err := p.in.Peek(1); err != nil {

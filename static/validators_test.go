@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/carillon-go/carillon/http"
 )
 
 const (
@@ -18,7 +20,14 @@ func TestValidatorsOf(t *testing.T) {
 	at := func(sec, nsec int64) file {
 		return file{size: 5, ino: 7, mtime: unix.Timespec{Sec: sec, Nsec: nsec}}
 	}
-	tag := func(f file, now time.Time) string { return validatorsOf(f, now, nil).ETag }
+	validatorsOf := func(of file, now time.Time) http.Validators {
+		m := &form{file: of}
+		if err := new(Files).describe(m, "a.txt", now); err != nil {
+			t.Fatal(err)
+		}
+		return m.validators
+	}
+	tag := func(f file, now time.Time) string { return validatorsOf(f, now).ETag }
 	old := time.Unix(dated+3600, 0)
 	base := tag(at(dated, 0), old)
 	if base[0] != '"' {
@@ -55,7 +64,7 @@ func TestValidatorsOf(t *testing.T) {
 		{at(-1, 0), old, time.Time{}},
 	}
 	for _, d := range dates {
-		if got := validatorsOf(d.f, d.now, nil).Modified; !got.Equal(d.want) {
+		if got := validatorsOf(d.f, d.now).Modified; !got.Equal(d.want) {
 			t.Errorf("mtime %v at %v: Last-Modified %v; want %v", d.f.mtime, d.now, got, d.want)
 		}
 	}

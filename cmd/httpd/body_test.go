@@ -58,7 +58,7 @@ func TestBodiesAreBounded(t *testing.T) {
 				if res.StatusCode != tt.status {
 					t.Errorf("status %d, want %d", res.StatusCode, tt.status)
 				}
-				if res.StatusCode == 405 && res.Header.Get("Allow") != "GET, HEAD" {
+				if res.StatusCode == 405 && !strings.HasPrefix(res.Header.Get("Allow"), "GET, HEAD") {
 					t.Errorf("405 with Allow %q", res.Header.Get("Allow"))
 				}
 			})

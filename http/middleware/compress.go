@@ -6,8 +6,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/coding"
 )
 
 // CompressOptions are the options of Compress.
@@ -26,12 +28,7 @@ type CompressOptions struct {
 }
 
 // CompressibleTypes are the media types that Compress compresses by default: text, in the widest sense.
-var CompressibleTypes = []string{
-	"text/*", "*+json", "*+xml", "*+text", "application/json", "application/x-ndjson", "application/xml", "application/javascript",
-	"application/ecmascript", "application/graphql", "application/toml", "application/yaml", "application/rtf", "application/sql",
-	"application/wasm", "application/vnd.ms-fontobject", "font/ttf", "font/otf", "font/collection", "image/bmp", "image/x-icon",
-	"image/vnd.microsoft.icon",
-}
+var CompressibleTypes = coding.Compressible
 
 // Compress compresses answers by the coding that the request's Accept-Encoding prefers (RFC 9110 section 12.5.3), of those of equal
 // weight by the order br, zstd, gzip. A client that sends no such line gets no coding; one that refuses "identity" and all of
@@ -71,15 +68,15 @@ func Compress(opts ...CompressOptions) http.Middleware {
 
 // compressFilter is the filter of all requests.
 type compressFilter struct {
-	codings []coding
+	codings []coding.Coding
 	minSize int
-	types   typeSet
-	pool    encoderPool
+	types   coding.TypeSet
+	pool    *coding.Pool
 }
 
 func newCompressFilter(o CompressOptions) *compressFilter {
 	if o.Codings == nil {
-		o.Codings = codingNames[brotliCoding : gzipCoding+1]
+		o.Codings = []string{"br", "zstd", "gzip"}
 	}
 	if o.Level == 0 {
 		o.Level = 2
@@ -90,14 +87,13 @@ func newCompressFilter(o CompressOptions) *compressFilter {
 	if o.Types == nil {
 		o.Types = CompressibleTypes
 	}
-	if o.MinSize < 0 || o.Level < 1 || o.Level > len(gzipLevels) {
+	if o.MinSize < 0 || o.Level < 1 || o.Level > coding.Levels {
 		panic(fmt.Sprintf("middleware: Compress: MinSize %d, Level %d", o.MinSize, o.Level))
 	}
-	f := &compressFilter{minSize: o.MinSize, types: newTypeSet(o.Types)}
-	f.pool.level = o.Level - 1
+	f := &compressFilter{minSize: o.MinSize, types: coding.NewTypeSet(o.Types), pool: coding.NewPool(o.Level)}
 	for _, name := range o.Codings {
-		c, known := codingOf(name)
-		if !known || c == identity || c == anyCoding {
+		c, known := coding.Of(name)
+		if !known || c == coding.Identity || c == coding.Any {
 			panic(fmt.Sprintf("middleware: Compress: coding %q", name))
 		}
 		f.codings = append(f.codings, c)
@@ -113,22 +109,22 @@ func (f *compressFilter) Whole(c *http.Ctx, body []byte) ([]byte, error) {
 	if err := c.VaryBy("Accept-Encoding"); err != nil {
 		return nil, err
 	}
-	accept := acceptedBy(c)
-	chosen, forced := accept.choose(f.codings), accept.refusesIdentity()
-	if chosen == identity || len(body) < f.minSize && !forced {
+	accept := coding.AcceptedBy(c)
+	chosen, forced := accept.Choose(f.codings), accept.RefusesIdentity()
+	if chosen == coding.Identity || len(body) < f.minSize && !forced {
 		return body, nil
 	}
 	b := buffers.Get().(*bytes.Buffer)
 	c.After(func(*http.Ctx) { putBuffer(b) })
-	e := f.pool.get(chosen, b)
+	e := f.pool.Get(chosen, b)
 	_, err := e.Write(body)
 	if err == nil {
 		err = e.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("middleware: Compress: %s: %w", codingNames[chosen], err)
+		return nil, fmt.Errorf("middleware: Compress: %s: %w", chosen, err)
 	}
-	f.pool.put(chosen, e)
+	f.pool.Put(chosen, e)
 	if b.Len() >= len(body) && !forced {
 		return body, nil
 	}
@@ -140,15 +136,15 @@ func (f *compressFilter) Stream(c *http.Ctx, next io.Writer) http.FilterWriter {
 	if !f.varies(c) || c.VaryBy("Accept-Encoding") != nil {
 		return nil
 	}
-	accept := acceptedBy(c)
-	chosen := accept.choose(f.codings)
-	if chosen == identity || describe(c, chosen) != nil {
+	accept := coding.AcceptedBy(c)
+	chosen := accept.Choose(f.codings)
+	if chosen == coding.Identity || describe(c, chosen) != nil {
 		return nil
 	}
 	if c.Method() == "HEAD" {
 		return discard{}
 	}
-	return &compressedStream{f: f, coding: chosen, enc: f.pool.get(chosen, next)}
+	return &compressedStream{f: f, chosen: chosen, enc: f.pool.Get(chosen, next)}
 }
 
 // varies says whether what is about to be answered would be compressed for a client that likes that.
@@ -161,7 +157,7 @@ func (f *compressFilter) varies(c *http.Ctx) bool {
 			return false
 		}
 	}
-	return f.types.has(c.ResponseHeader("Content-Type")) && !hasDirective(c, "no-transform")
+	return f.types.Has(c.ResponseHeader("Content-Type")) && !hasDirective(c, "no-transform")
 }
 
 func isOneOf(name string, names ...string) bool {
@@ -169,21 +165,21 @@ func isOneOf(name string, names ...string) bool {
 }
 
 // describe sets the header lines of an answer that is compressed.
-func describe(c *http.Ctx, chosen coding) error {
+func describe(c *http.Ctx, chosen coding.Coding) error {
 	if tag := c.ResponseHeader("ETag"); strings.HasPrefix(tag, `"`) {
 		if err := c.SetHeader("ETag", "W/"+tag); err != nil {
 			return err
 		}
 	}
 	c.DelHeader("Accept-Ranges") // ranges would be of the plain body
-	return c.SetHeader("Content-Encoding", codingNames[chosen])
+	return c.SetHeader("Content-Encoding", chosen.String())
 }
 
 // compressedStream is the middle of a stream. One that fails is not closed, and its encoder not used again.
 type compressedStream struct {
 	f      *compressFilter
-	coding coding
-	enc    encoder
+	chosen coding.Coding
+	enc    coding.Encoder
 }
 
 func (s *compressedStream) Write(p []byte) (int, error) { return s.enc.Write(p) }
@@ -193,7 +189,7 @@ func (s *compressedStream) Close() error {
 	if err := s.enc.Close(); err != nil {
 		return err
 	}
-	s.f.pool.put(s.coding, s.enc)
+	s.f.pool.Put(s.chosen, s.enc)
 	return nil
 }
 
@@ -203,3 +199,16 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) Flush() error                { return nil }
 func (discard) Close() error                { return nil }
+
+// buffers hold compressed bodies until they are sent.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largestKept is the capacity of the largest buffer that is kept, in bytes.
+const largestKept = 1 << 20
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= largestKept {
+		b.Reset()
+		buffers.Put(b)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/coding"
 )
 
 // Decompress decodes the body of a request that has a Content-Encoding of gzip, zstd or br, so that the handler reads it plain by
@@ -33,12 +34,12 @@ func Decompress(max int64) http.Middleware {
 			if c.ContentLength() == 0 || c.PeekHeader("Content-Encoding") == nil {
 				return next(c)
 			}
-			coding, err := contentCoding(c)
+			found, err := contentCoding(c)
 			if err != nil {
 				return err
 			}
-			if coding != identity {
-				body := newInflater(coding, c.BodyReader(), max)
+			if found != coding.Identity {
+				body := newInflater(found, c.BodyReader(), max)
 				c.Set(inflaterKey{}, body)
 				c.ReplaceBody(body)
 				c.DropHeader("Content-Encoding")
@@ -52,14 +53,14 @@ func Decompress(max int64) http.Middleware {
 type inflaterKey struct{}
 
 // contentCoding returns the only coding of the request's body, or an *http.Error.
-func contentCoding(c *http.Ctx) (coding, error) {
-	found := identity
+func contentCoding(c *http.Ctx) (coding.Coding, error) {
+	found := coding.Identity
 	count := 0
 	for element := range c.HeaderList("Content-Encoding") {
 		known := false
-		found, known = codingOf(element)
-		if count++; !known || found == anyCoding || count > 1 {
-			return identity, errContentCoding
+		found, known = coding.Of(element)
+		if count++; !known || found == coding.Any || count > 1 {
+			return coding.Identity, errContentCoding
 		}
 	}
 	return found, nil

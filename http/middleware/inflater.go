@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/coding"
 )
 
 // decodeWindow is the largest window of zstd, in bytes, that is decoded: RFC 9659. Brotli's cannot exceed 16 MiB, nor gzip's
@@ -23,16 +24,16 @@ type decoder interface {
 	Reset(r io.Reader) error
 }
 
-var decoders [numCodings]sync.Pool
+var decoders [coding.Count]sync.Pool
 
-func getDecoder(c coding) (decoder, error) {
+func getDecoder(c coding.Coding) (decoder, error) {
 	if d, ok := decoders[c].Get().(decoder); ok {
 		return d, nil
 	}
 	switch c {
-	case brotliCoding:
+	case coding.Brotli:
 		return brotli.NewReader(nil), nil
-	case zstdCoding:
+	case coding.Zstd:
 		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(decodeWindow))
 	}
@@ -43,14 +44,14 @@ func getDecoder(c coding) (decoder, error) {
 // reads against the rules, whose decoder is then not used again.
 type inflater struct {
 	mu     sync.Mutex
-	coding coding
+	coding coding.Coding
 	src    bodySource
 	dec    decoder // nil until the first Read, and behind release
 	left   int64   // bytes that may still come out
 	err    error
 }
 
-func newInflater(c coding, body io.Reader, max int64) *inflater {
+func newInflater(c coding.Coding, body io.Reader, max int64) *inflater {
 	return &inflater{coding: c, src: bodySource{r: body}, left: max}
 }
 
@@ -103,7 +104,7 @@ func (f *inflater) explain(err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return errInflated
 	}
-	return &http.Error{Code: 400, Detail: "malformed " + codingNames[f.coding] + " body", Err: err}
+	return &http.Error{Code: 400, Detail: "malformed " + f.coding.String() + " body", Err: err}
 }
 
 var (
