@@ -143,7 +143,7 @@ func TestKeepaliveOfTheHeld(t *testing.T) {
 // TestKeepaliveBehindOutput: a ping waits behind output that a living peer takes
 // slowly; while it does, it is not dead.
 func TestKeepaliveBehindOutput(t *testing.T) {
-	const idle = 40 * time.Millisecond
+	const idle = 200 * time.Millisecond
 	rec := newRecorder()
 	loop := newLoop(t)
 	c, peer := openPair(t, loop, newTestSide(0, rec, WithKeepalive(idle, idle)))
