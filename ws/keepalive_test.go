@@ -57,9 +57,10 @@ func TestKeepaliveOfTheBusy(t *testing.T) {
 	addr := start(t, newRecorder(), WithKeepalive(idle, idle))
 	c := dial(t, addr)
 	pinged := false
-	before, sent := time.Now(), time.Now()
+	sent := time.Now()
 	for began := time.Now(); time.Since(began) < 3*idle; {
-		before, sent = sent, time.Now()
+		before := sent
+		sent = time.Now()
 		c.write(text("x"))
 		op, _, err := c.frame()
 		if err != nil {
