@@ -65,6 +65,7 @@ func (c *client) response() *stdhttp.Response {
 // frame reads one frame, which must be whole, unmasked, without RSV and with the
 // shortest length.
 func (c *client) frame() (op ws.OpCode, payload []byte, err error) {
+	c.SetDeadline(time.Now().Add(2 * patience)) // for each, on a machine that is busy
 	var head [2]byte
 	if _, err := io.ReadFull(c.r, head[:]); err != nil {
 		return 0, nil, err

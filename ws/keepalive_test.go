@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,14 +57,16 @@ func TestKeepaliveOfTheBusy(t *testing.T) {
 	addr := start(t, newRecorder(), WithKeepalive(idle, idle))
 	c := dial(t, addr)
 	pinged := false
+	sent := time.Now()
 	for began := time.Now(); time.Since(began) < 3*idle; {
-		sent := time.Now()
+		before := sent
+		sent = time.Now()
 		c.write(text("x"))
 		op, _, err := c.frame()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if op == ws.OpPing && time.Since(sent) < idle/2 { // else this test was the one that was late
+		if op == ws.OpPing && time.Since(before) < idle/2 { // else this test was the one that was late
 			pinged = true
 		}
 	}
@@ -111,26 +114,35 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// lookAt has the keepalive look at c as if nothing had come from the peer for ten
+// times the times that were set, and returns whether c is still open and was pinged.
+func lookAt(t *testing.T, c *Conn, pinged bool) (open, nowPinged bool) {
+	t.Helper()
+	r := onLoop(t, c, func() [2]bool {
+		now := c.Loop().Now()
+		c.lastRead, c.pinged = now-20*time.Hour, pinged
+		next := c.keepaliveInLoop()
+		return [2]bool{next > now && c.phase == 0, c.pinged}
+	})
+	return r[0], r[1]
+}
+
 // TestKeepaliveOfTheHeld: a peer that is not read, because the handler is behind, is
-// not dead.
+// not dead, whatever time passes; a ping keeps the line open.
 func TestKeepaliveOfTheHeld(t *testing.T) {
-	const idle = 32 * time.Millisecond
 	rec := newRecorder()
 	release, handled := make(chan struct{}), make(chan int, 1000)
 	rec.onMessage = func(_ *Conn, _ Op, p []byte) { <-release; handled <- len(p) }
-	loop := newLoop(t)
-	c, peer := openPair(t, loop, newTestSide(0, Offload(rec), WithKeepalive(idle, idle)))
-	tick := clock(t, loop, newTestSide(0, newRecorder(), WithKeepalive(idle, 10*time.Second)))
-	frame := binary1(string(bytes.Repeat([]byte("x"), 10_000)))
+	c, peer := openPair(t, newLoop(t), newTestSide(0, Offload(rec), WithKeepalive(time.Hour, time.Hour)))
 	const messages = 40
-	go peer.Write(bytes.Repeat(frame, messages))
+	go peer.Write(bytes.Repeat(binary1(strings.Repeat("x", 10_000)), messages))
 	waitUntil(t, c, func() bool { return c.paused })
-	go peer.readAll()
-	tick(10)
-	select {
-	case got := <-rec.closed:
-		t.Fatal(got.code, got.reason)
-	default:
+	for range 3 {
+		if open, _ := lookAt(t, c, true); !open {
+			t.Fatal("dead")
+		}
+		peer.want(ws.OpPing, "")
+		waitUntil(t, c, func() bool { return !c.tcp.PendingOutput() })
 	}
 	close(release)
 	for range messages {
@@ -138,32 +150,36 @@ func TestKeepaliveOfTheHeld(t *testing.T) {
 			t.Fatal(n)
 		}
 	}
+	waitUntil(t, c, func() bool { return !c.paused })
+	if open, _ := lookAt(t, c, true); open {
+		t.Error("one that is read and has not answered is not dead")
+	}
 }
 
-// TestKeepaliveBehindOutput: a ping waits behind output that a living peer takes
-// slowly; while it does, it is not dead.
+// TestKeepaliveBehindOutput: a ping would wait behind output that a living peer takes
+// slowly; while it does, it is not dead, and it is pinged when that has left.
 func TestKeepaliveBehindOutput(t *testing.T) {
-	const idle = 40 * time.Millisecond
-	rec := newRecorder()
-	loop := newLoop(t)
-	c, peer := openPair(t, loop, newTestSide(0, rec, WithKeepalive(idle, idle)))
-	narrow(t, c)
-	tick := clock(t, loop, newTestSide(0, newRecorder(), WithKeepalive(idle, 10*time.Second)))
-	const size = 900 << 10 // below the mark at which a connection is paused
-	if err := c.Send(OpBinary, make([]byte, size)); err != nil {
-		t.Fatal(err)
-	}
-	const step = 100 << 10
-	for took := 0; took+step < size; took += step {
-		if _, err := peer.r.Discard(step); err != nil {
-			t.Fatalf("after %d bytes: %v", took, err)
-		}
-		tick(1)
-	}
-	select {
-	case got := <-rec.closed:
-		t.Fatal(got.code, got.reason)
-	default:
+	for name, size := range map[string]int{"paused": 8 << 20, "not paused": 900 << 10} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithKeepalive(time.Hour, time.Hour)))
+			if name == "not paused" {
+				narrow(t, c)
+			}
+			if err := c.Send(OpBinary, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			for _, pinged := range []bool{false, true} {
+				if open, now := lookAt(t, c, pinged); !open || now || !c.tcp.PendingOutput() {
+					t.Fatalf("open %v, pinged %v", open, now)
+				}
+			}
+			peer.want(ws.OpBinary, string(make([]byte, size)))
+			waitUntil(t, c, func() bool { return !c.tcp.PendingOutput() && !c.paused })
+			if open, pinged := lookAt(t, c, false); !open || !pinged {
+				t.Errorf("open %v, pinged %v", open, pinged)
+			}
+			peer.want(ws.OpPing, "")
+		})
 	}
 }
 
@@ -171,15 +187,21 @@ func TestKeepaliveBehindOutput(t *testing.T) {
 // too, though it could not be pinged.
 func TestKeepaliveOfTheJammed(t *testing.T) {
 	const idle, within = 60 * time.Millisecond, 40 * time.Millisecond
-	for name, size := range map[string]int{"paused": 8 << 20, "not paused": 900 << 10} {
+	for name, size := range map[string]int{"paused": 12 << 20, "not paused": 900 << 10} {
 		t.Run(name, func(t *testing.T) {
 			rec := newRecorder()
-			c, _ := openPair(t, newLoop(t), newTestSide(0, rec, WithKeepalive(idle, within)))
-			narrow(t, c)
-			began := time.Now()
-			if err := c.Send(OpBinary, make([]byte, size)); err != nil {
-				t.Fatal(err)
+			rec.onOpen = func(c *Conn) {
+				if name == "not paused" {
+					if err := c.tcp.Socket().SetSendBuffer(32 << 10); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := c.Send(OpBinary, make([]byte, size)); err != nil {
+					t.Error(err)
+				}
 			}
+			began := time.Now()
+			openPair(t, newLoop(t), newTestSide(0, rec, WithKeepalive(idle, within)))
 			got := wait(t, "OnClose", rec.closed)
 			if took := time.Since(began); got.code != CodeAbnormal || got.reason != errNoPong.Error() || took < idle+within-within/4 {
 				t.Error(got.code, got.reason, took)

@@ -90,6 +90,7 @@ type wireFrame struct {
 
 // wire reads one frame of any kind; its length must be in the shortest form.
 func (c *client) wire() (f wireFrame, err error) {
+	c.SetDeadline(time.Now().Add(2 * patience))
 	var head [8]byte
 	if _, err := io.ReadFull(c.r, head[:2]); err != nil {
 		return f, err

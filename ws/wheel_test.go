@@ -185,6 +185,7 @@ func TestWheelPingsBeyondItsSpan(t *testing.T) {
 	const idle, within = 300 * time.Millisecond, 8 * time.Millisecond
 	began := time.Now() // before lastRead
 	stats := new(Stats)
+	began := time.Now()
 	c, peer := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithKeepalive(idle, within), WithStats(stats)))
 	tick := onLoop(t, c, func() time.Duration { return c.shard.wheel.tick })
 	if span := tick * wheelSlots; span > idle/3 {
@@ -239,7 +240,7 @@ func TestWheelManyAtOnce(t *testing.T) {
 	const peers = 100
 	rec, stats := newRecorder(), new(Stats)
 	loop := newLoop(t)
-	s := newTestSide(0, rec, WithKeepalive(40*time.Millisecond, 2*time.Second), WithStats(stats))
+	s := newTestSide(0, rec, WithKeepalive(40*time.Millisecond, patience), WithStats(stats))
 	conns, all := make([]*Conn, peers), make([]*client, peers)
 	for i := range peers {
 		conns[i], all[i] = openPair(t, loop, s)
