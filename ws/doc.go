@@ -38,6 +38,11 @@
 // StreamHandler and DialStream are for goroutines that block: a Stream (stream.go)
 // reads and writes messages under a context.
 //
+// A Hub (hub.go) brings messages to all connections in a topic (topic.go, and for
+// each loop hub_shard.go), knows who is there (presence.go) and what was said
+// (history.go), and shares its topics with hubs of other processes by a Broker
+// (broker.go; relay.go is the hub's way to it, peers.go what hubs tell each other).
+//
 // # Promises
 //
 //  1. A connection's OnOpen, OnMessage, OnFragment and OnClose run on its loop, one at

@@ -1,48 +1,11 @@
 package ws
 
 import (
-	"container/list"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 )
-
-// Position is a place in the history of a topic: right behind the message that has
-// it. Only its String goes to clients: the numbers are too large for JavaScript.
-type Position struct {
-	// Epoch tells one history of a topic from another, with offsets of its own: after
-	// a restart, or when the topic was forgotten. Never 0 but in the zero Position.
-	Epoch uint64
-	// Offset grows with each message. It grows by one when the hub keeps the history;
-	// a broker that does may leave gaps.
-	Offset uint64
-}
-
-// String is what ParsePosition reads: "" for the zero Position.
-func (p Position) String() string {
-	if p == (Position{}) {
-		return ""
-	}
-	return fmt.Sprintf("%x-%d", p.Epoch, p.Offset)
-}
-
-// ParsePosition reads what String wrote.
-func ParsePosition(s string) (Position, error) {
-	if s == "" {
-		return Position{}, nil
-	}
-	epoch, offset, _ := strings.Cut(s, "-")
-	e, err1 := strconv.ParseUint(epoch, 16, 64)
-	o, err2 := strconv.ParseUint(offset, 10, 64)
-	if err1 != nil || err2 != nil || e == 0 {
-		return Position{}, fmt.Errorf("ws: bad position %q", s)
-	}
-	return Position{e, o}, nil
-}
 
 // HistoryLimit bounds the history of one topic. A zero field is its default.
 type HistoryLimit struct {
@@ -183,14 +146,11 @@ func (h *history) reset(epoch, floor uint64, whole bool) {
 	*h = history{limit: h.limit, remote: h.remote, epoch: epoch, last: floor, floor: floor, whole: whole}
 }
 
-// waitingJoin is one that waits for the broker's history.
-type waitingJoin struct{ task }
-
 // resumeLocked prepares a join with Since: at this point among the messages of the
 // topic. It is false when the join has to wait. t.mu is held.
 func (t *topic) resumeLocked(k *task) bool {
 	if t.history.epoch == 0 {
-		t.waiting = append(t.waiting, waitingJoin{*k})
+		t.waiting = append(t.waiting, *k)
 		return false
 	}
 	j, h := k.join, t.history
@@ -206,16 +166,16 @@ func (t *topic) admitWaiting() {
 	t.waiting = nil
 	refused := make([]bool, len(waiting))
 	for i := range waiting {
-		k := &waiting[i].task
+		k := &waiting[i]
 		t.resumeLocked(k)
 		refused[i] = !k.room.shard.put(*k)
 	}
 	t.mu.Unlock()
-	for i, w := range waiting {
+	for i, k := range waiting {
 		if refused[i] {
-			w.room.shard.drop(w.task)
+			k.room.shard.drop(k)
 		} else {
-			w.room.shard.wake()
+			k.room.shard.wake()
 		}
 	}
 }
@@ -227,112 +187,14 @@ func (h *Hub) cancelWaiting(c *Conn, name string) {
 		return
 	}
 	var dropped []task
-	t.waiting = slices.DeleteFunc(t.waiting, func(w waitingJoin) bool {
-		if w.conn == c {
-			dropped = append(dropped, w.task)
+	t.waiting = slices.DeleteFunc(t.waiting, func(k task) bool {
+		if k.conn == c {
+			dropped = append(dropped, k)
 		}
-		return w.conn == c
+		return k.conn == c
 	})
 	t.mu.Unlock()
 	for _, k := range dropped {
 		k.room.shard.drop(k)
-	}
-}
-
-// idleTopics is the topics that are kept only for their history, the one that goes
-// next in front.
-type idleTopics struct {
-	hub    *Hub
-	mu     sync.Mutex
-	topics list.List // of idleTopic
-	timer  *time.Timer
-	closed bool
-}
-
-type idleTopic struct {
-	*topic
-	until time.Time
-}
-
-func (d *idleTopics) init(h *Hub) { d.hub = h }
-
-// add puts t last. Its lock is held.
-func (d *idleTopics) add(t *topic) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return
-	}
-	if t.idle != nil {
-		d.topics.Remove(t.idle)
-	}
-	t.idle = d.topics.PushBack(idleTopic{t, time.Now().Add(d.hub.limit.Age)})
-	if d.timer == nil {
-		d.timer = time.AfterFunc(d.hub.limit.Age, d.sweep)
-	} else if d.topics.Len() == d.hub.limit.Topics+1 {
-		d.timer.Reset(0)
-	}
-}
-
-// remove takes t out. Its lock is held.
-func (d *idleTopics) remove(t *topic) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t.idle != nil {
-		d.topics.Remove(t.idle)
-		t.idle = nil
-	}
-}
-
-// sweep forgets the topics whose time has come, and those that are too many.
-func (d *idleTopics) sweep() {
-	for {
-		t := d.due()
-		if t == nil {
-			return
-		}
-		t.mu.Lock()
-		if d.take(t) {
-			d.hub.forget(t)
-		}
-		t.mu.Unlock()
-	}
-}
-
-// due returns the next topic to forget; when there is none it sets the timer.
-func (d *idleTopics) due() *topic {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	front := d.topics.Front()
-	if front == nil || d.closed {
-		d.timer = nil
-		return nil
-	}
-	next := front.Value.(idleTopic)
-	if left := time.Until(next.until); left > 0 && d.topics.Len() <= d.hub.limit.Topics {
-		d.timer.Reset(left)
-		return nil
-	}
-	return next.topic
-}
-
-// take takes t out if it is still due. Its lock is held.
-func (d *idleTopics) take(t *topic) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t.idle == nil || time.Until(t.idle.Value.(idleTopic).until) > 0 && d.topics.Len() <= d.hub.limit.Topics {
-		return false
-	}
-	d.topics.Remove(t.idle)
-	t.idle = nil
-	return true
-}
-
-func (d *idleTopics) close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	if d.timer != nil {
-		d.timer.Stop()
 	}
 }

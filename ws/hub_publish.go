@@ -1,7 +1,5 @@
 package ws
 
-import "sync"
-
 // Message is one that was published.
 type Message struct {
 	Topic    string // "": to all
@@ -131,76 +129,3 @@ func (h *Hub) encode(p *publication) *Prepared {
 	}
 	return Prepare(p.Op, p.Payload)
 }
-
-// connIDs names connections towards other hubs, those that PublishExcept leaves
-// out and that comes back from the broker.
-type connIDs struct {
-	mu     sync.Mutex
-	last   uint64
-	byConn map[*Conn]uint64
-	byID   map[uint64]*Conn
-}
-
-// of returns c's id: 0 for nil and for a connection that has ended.
-func (n *connIDs) of(c *Conn) uint64 {
-	if c == nil {
-		return 0
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if id := n.byConn[c]; id != 0 || c.ended() { // forget comes after the end
-		return id
-	}
-	if n.byConn == nil {
-		n.byConn, n.byID = make(map[*Conn]uint64), make(map[uint64]*Conn)
-	}
-	n.last++
-	n.byConn[c], n.byID[n.last] = n.last, c
-	return n.last
-}
-
-func (n *connIDs) conn(id uint64) *Conn {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.byID[id]
-}
-
-func (n *connIDs) forget(c *Conn) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.byID, n.byConn[c])
-	delete(n.byConn, c)
-}
-
-// HubOption sets what a hub does differently from the default.
-type HubOption func(*hubConfig)
-
-type hubConfig struct {
-	envelope   func([]byte, Message) []byte
-	limit      HistoryLimit
-	onPresence func(PresenceEvent)
-	beat       beatTimes
-	broker     Broker
-	onError    func(error)
-}
-
-// WithEnvelope has f write what the members of a topic get for a message, behind
-// dst: to bring them its topic and its position, say. f runs once for a message in
-// each hub, under a lock: it must not call the hub. The result is a text for a text.
-func WithEnvelope(f func(dst []byte, m Message) []byte) HubOption {
-	return func(c *hubConfig) { c.envelope = f }
-}
-
-// WithHistory keeps the last messages of each topic, for Since.
-func WithHistory(limit HistoryLimit) HubOption {
-	limit.defaults()
-	return func(c *hubConfig) { c.limit = limit }
-}
-
-// WithBroker joins the hub to others.
-func WithBroker(b Broker) HubOption { return func(c *hubConfig) { c.broker = b } }
-
-// WithBrokerErrors has f hear what goes wrong at the broker: messages that may not
-// have reached the others or not have come from them. It runs on any goroutine. By
-// default they are logged by slog.Default().
-func WithBrokerErrors(f func(error)) HubOption { return func(c *hubConfig) { c.onError = f } }

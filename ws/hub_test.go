@@ -29,6 +29,7 @@ type party struct {
 func newParty(t testing.TB, hub *Hub, loops, n int, opts ...EndpointOption) *party {
 	t.Helper()
 	p := &party{t: t, hub: hub, rec: newRecorder()}
+	p.rec.opened, p.rec.closed = make(chan *Conn, 20_000), make(chan closeEvent, 20_000)
 	p.rec.onMessage = func(*Conn, Op, []byte) {}
 	p.addr = startServer(t, &http.Server{Handler: Endpoint(p.rec, opts...), Loops: loops})
 	for range n {

@@ -46,7 +46,6 @@ func (p *peers) start() {
 	if beat.every == 0 {
 		beat = beatTimes{presenceBeat, presenceDead}
 	}
-	p.heard = make(map[string]time.Time)
 	p.end, p.ended = make(chan struct{}), make(chan struct{})
 	go p.watch(beat)
 }

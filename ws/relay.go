@@ -33,7 +33,7 @@ const resubscribeAfter = time.Second
 
 func newRelay(h *Hub) *relay {
 	r := &relay{hub: h, changed: make(map[string]bool), subscribed: make(map[string]bool)}
-	r.peers.relay = r
+	r.peers.relay, r.peers.heard = r, make(map[string]time.Time)
 	return r
 }
 
@@ -43,8 +43,8 @@ func (r *relay) start() {
 		r.hub.remoteHistory = l.KeepHistory(r.hub.limit)
 	}
 	if r.hub.onPresence != nil {
-		r.touch("")
 		r.peers.start()
+		r.touch("")
 	}
 }
 

@@ -2,7 +2,6 @@ package ws
 
 import (
 	"container/list"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,8 +19,8 @@ type topic struct {
 	rooms    []*room    // replaced, never changed
 	gone     bool       // the registry has let go of it
 	history  *history   // nil: none is kept
-	waiting  []waitingJoin
-	presence *presence // nil: nobody has a name here
+	waiting  []task     // joins that wait for the broker's history
+	presence *presence  // nil: nobody has a name here
 
 	idle *list.Element // of idleTopics, guarded by its lock
 }
@@ -76,65 +75,6 @@ func (t *topic) releaseLocked(r *room) {
 	if len(t.rooms) == 0 {
 		t.hub.emptied(t)
 	}
-}
-
-// registry finds topics by name. Any goroutine.
-type registry struct {
-	seed    maphash.Seed
-	stripes [64]stripe
-}
-
-// stripe is a part of the registry with a lock of its own.
-type stripe struct {
-	mu     sync.RWMutex
-	topics map[string]*topic
-}
-
-func (g *registry) stripe(name string) *stripe {
-	return &g.stripes[maphash.String(g.seed, name)%uint64(len(g.stripes))]
-}
-
-func (g *registry) find(name string) *topic {
-	s := g.stripe(name)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.topics[name]
-}
-
-// add puts t there, and returns it, or what was there before.
-func (g *registry) add(t *topic) (is *topic, added bool) {
-	s := g.stripe(t.name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if have := s.topics[t.name]; have != nil {
-		return have, false
-	}
-	if s.topics == nil {
-		s.topics = make(map[string]*topic)
-	}
-	s.topics[t.name] = t
-	return t, true
-}
-
-func (g *registry) remove(t *topic) {
-	s := g.stripe(t.name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.topics, t.name)
-}
-
-// all returns the topics that are there.
-func (g *registry) all() []*topic {
-	var all []*topic
-	for i := range g.stripes {
-		s := &g.stripes[i]
-		s.mu.RLock()
-		for _, t := range s.topics {
-			all = append(all, t)
-		}
-		s.mu.RUnlock()
-	}
-	return all
 }
 
 // lockTopic returns a topic with its lock held, or nil when there is none and none
