@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -225,15 +224,6 @@ func BenchmarkMembership(b *testing.B) {
 			b.ReportMetric((joined-added)/n/float64(each), "B/membership")
 		})
 	}
-}
-
-func heap() uint64 {
-	for range 5 { // pools are emptied by the second
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // BenchmarkJoinLeave is a join and a leave of a topic with 10,000 members, on the loop.

@@ -185,7 +185,6 @@ func TestWheelPingsBeyondItsSpan(t *testing.T) {
 	const idle, within = 300 * time.Millisecond, 8 * time.Millisecond
 	began := time.Now() // before lastRead
 	stats := new(Stats)
-	began := time.Now()
 	c, peer := openPair(t, newLoop(t), newTestSide(0, newRecorder(), WithKeepalive(idle, within), WithStats(stats)))
 	tick := onLoop(t, c, func() time.Duration { return c.shard.wheel.tick })
 	if span := tick * wheelSlots; span > idle/3 {
