@@ -13,8 +13,8 @@ import (
 )
 
 // serve runs a server of h for an example.
-func serve(h ws.Handler) (url string, stop func()) {
-	server := &http.Server{Handler: ws.Endpoint(h)}
+func serve(h http.Handler) (url string, stop func()) {
+	server := &http.Server{Handler: h}
 	addr, err := server.Listen("127.0.0.1:0")
 	if err == nil {
 		err = server.Start()
@@ -44,7 +44,7 @@ func (s subscriber) OnMessage(_ *ws.Conn, _ ws.Op, p []byte) { s.messages <- str
 
 // A client that comes back when it loses its server.
 func ExampleDial() {
-	url, stop := serve(greeter{})
+	url, stop := serve(ws.Endpoint(greeter{}))
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -83,7 +83,7 @@ func shout(ctx context.Context, s *ws.Stream) error {
 
 // Both sides on goroutines that block.
 func ExampleStreamHandler() {
-	url, stop := serve(ws.StreamHandler(shout))
+	url, stop := serve(ws.Endpoint(ws.StreamHandler(shout)))
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -109,7 +109,7 @@ func ExampleStreamHandler() {
 
 // A message of any length, passed on as it comes.
 func ExampleStream_Reader() {
-	url, stop := serve(ws.StreamHandler(func(ctx context.Context, s *ws.Stream) error {
+	url, stop := serve(ws.Endpoint(ws.StreamHandler(func(ctx context.Context, s *ws.Stream) error {
 		op, r, err := s.Reader(ctx)
 		if err != nil {
 			return err
@@ -122,7 +122,7 @@ func ExampleStream_Reader() {
 			return err
 		}
 		return w.Close()
-	}))
+	})))
 	defer stop()
 	s, err := ws.DialStream(context.Background(), url)
 	if err != nil {

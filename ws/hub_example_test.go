@@ -131,18 +131,6 @@ func split(line string) (position, rest string) {
 	return position, rest
 }
 
-func serve(h http.Handler) (url string, stop func()) {
-	server := &http.Server{Handler: h}
-	addr, err := server.Listen("127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	if err := server.Start(); err != nil {
-		panic(err)
-	}
-	return "ws://" + addr.String(), func() { server.Shutdown(context.Background()) }
-}
-
 func open(url string) *gorilla.Conn {
 	c, _, err := gorilla.DefaultDialer.Dial(url, nil)
 	if err != nil {

@@ -16,11 +16,6 @@ const (
 	presenceDead = 15 * time.Second
 )
 
-// withPresenceTimes sets how often a hub gives a sign of life, and when it is dead.
-func withPresenceTimes(every, dead time.Duration) HubOption {
-	return func(c *hubConfig) { c.beat = beatTimes{every, dead} }
-}
-
 // presenceNews is what hubs tell each other, of a topic or, in the topic "", of
 // themselves.
 type presenceNews struct {

@@ -323,3 +323,8 @@ func (g *ghost) Deliver(m BrokerMessage)                               { g.heard
 func (g *ghost) Restore(string, uint64, uint64, []BrokerMessage, bool) {}
 func (g *ghost) Lost()                                                 {}
 func (g *ghost) Failed(err error)                                      { g.t.Error(err) }
+
+// withPresenceTimes sets how often a hub gives a sign of life, and when it is dead.
+func withPresenceTimes(every, dead time.Duration) HubOption {
+	return func(c *hubConfig) { c.beat = beatTimes{every, dead} }
+}
