@@ -48,18 +48,18 @@ func ExampleHub() {
 	url, stop := serve(ws.Endpoint(chat))
 	defer stop()
 
-	anna, bert := open(url), open(url)
+	anna, bert := dialGorilla(url), dialGorilla(url)
 	defer anna.Close()
 	defer bert.Close()
-	send(anna, "join garden anna")
+	say(anna, "join garden anna")
 	fmt.Println("to anna:", receive(anna))
-	send(bert, "join garden bert")
+	say(bert, "join garden bert")
 	fmt.Println("to anna:", receive(anna))
 	fmt.Println("to bert:", receive(bert))
 	for _, m := range chat.hub.Presence("garden") {
 		fmt.Println("there is", m.Who)
 	}
-	send(bert, "good morning")
+	say(bert, "good morning")
 	fmt.Println("to anna:", receive(anna))
 	// Output:
 	// to anna: anna comes
@@ -104,17 +104,17 @@ func ExampleSince() {
 	defer stop()
 
 	hub.Publish("gold", ws.OpText, []byte("4021"))
-	client := open(url)
-	send(client, "gold ")
+	client := dialGorilla(url)
+	say(client, "gold ")
 	at, price := split(receive(client))
 	fmt.Println(price)
 	client.Close()
 
 	hub.Publish("gold", ws.OpText, []byte("4023")) // while it is away
 	hub.Publish("silver", ws.OpText, []byte("51"))
-	client = open(url)
+	client = dialGorilla(url)
 	defer client.Close()
-	send(client, "gold "+at)
+	say(client, "gold "+at)
 	_, missed := split(receive(client))
 	fmt.Println("missed:", missed)
 	hub.Publish("gold", ws.OpText, []byte("4022"))
@@ -131,7 +131,7 @@ func split(line string) (position, rest string) {
 	return position, rest
 }
 
-func open(url string) *gorilla.Conn {
+func dialGorilla(url string) *gorilla.Conn {
 	c, _, err := gorilla.DefaultDialer.Dial(url, nil)
 	if err != nil {
 		panic(err)
@@ -139,7 +139,7 @@ func open(url string) *gorilla.Conn {
 	return c
 }
 
-func send(c *gorilla.Conn, s string) { c.WriteMessage(gorilla.TextMessage, []byte(s)) }
+func say(c *gorilla.Conn, s string) { c.WriteMessage(gorilla.TextMessage, []byte(s)) }
 
 func receive(c *gorilla.Conn) string {
 	_, p, err := c.ReadMessage()
