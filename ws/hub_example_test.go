@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/ws"
 	gorilla "github.com/gorilla/websocket"
 )
