@@ -328,3 +328,31 @@ func (g *ghost) Failed(err error)                                      { g.t.Err
 func withPresenceTimes(every, dead time.Duration) HubOption {
 	return func(c *hubConfig) { c.beat = beatTimes{every, dead} }
 }
+
+// TestHubHearsEarly has another hub speak while one is made.
+func TestHubHearsEarly(t *testing.T) {
+	b := NewMemoryBroker()
+	other := &ghost{t: t, name: "ghost", heard: make(chan string, 100_000)}
+	other.link = b.Connect("ghost", other)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				other.say("", `{}`)
+			}
+		}
+	})
+	for range 50 {
+		h := NewHub(WithBroker(b), WithPresence(nil))
+		flush(t, h)
+		if err := h.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	group.Wait()
+}
