@@ -25,11 +25,13 @@ type EventLoop struct {
 	lock   bool
 	slow   time.Duration
 
-	poller Poller
-	timers *TimerQueue
-	wake   *wakeup
-	extra  *ExtraBuffer
-	iovecs ioVectors
+	poller    Poller
+	timers    *TimerQueue
+	wake      *wakeup
+	extra     *ExtraBuffer
+	plaintext *ExtraBuffer // of TLS; nil until it is needed
+	sealing   []byte       // likewise
+	iovecs    ioVectors
 
 	// Touched on the loop's goroutine only.
 	active    []*Channel
@@ -352,6 +354,22 @@ func (l *EventLoop) abandon(c *TcpConnection) {
 	l.conns[c.place].place = c.place
 	l.conns[last] = nil
 	l.conns = l.conns[:last]
+}
+
+// plaintextRoom is where connections decrypt what they deliver at once.
+func (l *EventLoop) plaintextRoom() *ExtraBuffer {
+	if l.plaintext == nil {
+		l.plaintext = newExtraBuffer()
+	}
+	return l.plaintext
+}
+
+// sealingRoom is where small pieces of output are joined before they are encrypted.
+func (l *EventLoop) sealingRoom() []byte {
+	if l.sealing == nil {
+		l.sealing = make([]byte, sealSize)
+	}
+	return l.sealing
 }
 
 // handleAgain has ch handled in the next iteration, without waiting.

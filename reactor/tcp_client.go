@@ -20,6 +20,7 @@ type clientOptions struct {
 	failed    func(err error, retryIn time.Duration)
 	marks     waterMarks
 	linger    time.Duration
+	tls       *TLS
 	logger    *slog.Logger
 }
 
@@ -90,7 +91,7 @@ func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...Clie
 		opt(&c.opts)
 	}
 	c.shared = connShared{loop: loop, name: c.opts.name, logger: c.opts.logger,
-		marks: c.opts.marks, linger: c.opts.linger, gone: c.goneInLoop}
+		marks: c.opts.marks, linger: c.opts.linger, tls: c.opts.tls, client: true, gone: c.goneInLoop}
 	c.connector = NewConnector(loop, addr, c.establishedInLoop, c.opts.failed)
 	c.connector.retry, c.connector.timeout = c.opts.retry, c.opts.timeout
 	c.connector.delay = backoff{least: c.opts.least, most: max(c.opts.least, c.opts.most)}
@@ -170,6 +171,10 @@ func (c *TcpClient) goneInLoop(conn *TcpConnection) {
 		return // followed by another already
 	}
 	c.setConnection(nil)
+	if !conn.flags.any(announced) && c.wanted.Load() && !c.again {
+		c.connector.refusedInLoop(conn.Err())
+		return
+	}
 	if c.again {
 		c.again = false
 		c.connector.startInLoop()

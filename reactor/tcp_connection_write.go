@@ -140,8 +140,8 @@ func (c *TcpConnection) sendInLoop(pieces ...[]byte) error {
 		switch err := c.writeSending(); {
 		case err == unix.EAGAIN:
 			c.awaitWritable()
-		case err != nil && c.err == nil:
-			c.err = err
+		case err != nil:
+			c.setErr(err)
 		}
 	}
 	c.sending.own()
@@ -193,7 +193,7 @@ func (c *TcpConnection) writeInLoop() {
 		return
 	}
 	var err error
-	if !c.sending.empty() {
+	if c.unsent() {
 		err = c.writeSending()
 	}
 	switch {
@@ -202,7 +202,7 @@ func (c *TcpConnection) writeInLoop() {
 	case err != nil:
 		c.loseOutput(err)
 		return
-	case !c.sending.empty():
+	case c.unsent():
 		c.waitWritable(false)
 		c.flushLaterInLoop() // the budget is used up
 	default:
@@ -220,14 +220,31 @@ func (c *TcpConnection) awaitWritable() {
 	c.waitWritable(true)
 }
 
+// unsent reports whether there is anything to write.
+func (c *TcpConnection) unsent() bool {
+	if t := c.tls(); t != nil {
+		return t.unsent()
+	}
+	return !c.sending.empty()
+}
+
 // writeSending writes what fd takes, and accounts for it.
 func (c *TcpConnection) writeSending() error {
-	weight, sent, err := c.sending.writeTo(c.channel.FD(), &c.Loop().iovecs)
+	if t := c.tls(); t != nil {
+		return t.write()
+	}
+	_, err := c.writeQueue(c.sending)
+	return err
+}
+
+// writeQueue writes what fd takes of q.
+func (c *TcpConnection) writeQueue(q *outputQueue) (sent int64, err error) {
+	weight, sent, err := q.writeTo(c.channel.FD(), &c.Loop().iovecs)
 	if sent > 0 {
 		c.lastActive = c.Loop().Now()
 	}
 	c.weight.Add(int64(-weight))
-	return err
+	return sent, err
 }
 
 func (c *TcpConnection) waitWritable(wait bool) {
@@ -252,6 +269,10 @@ func (c *TcpConnection) outputDone() {
 		c.sending = nil
 	}
 	if c.flags.any(finWanted) {
+		if t := c.tls(); t != nil && t.sealEnd() {
+			c.flushLaterInLoop() // the end of the TLS stream leaves before the FIN
+			return
+		}
 		c.sendFin()
 		return
 	}
@@ -265,9 +286,7 @@ func (c *TcpConnection) outputDone() {
 // loseOutput: the peer takes no more. What it sent before is still read, as far
 // as the user is reading, and then the connection closes with err.
 func (c *TcpConnection) loseOutput(err error) {
-	if c.err == nil {
-		c.err = err
-	}
+	c.setErr(err)
 	c.mu.Lock()
 	c.outClosed = true
 	c.mu.Unlock()
@@ -299,6 +318,9 @@ func (c *TcpConnection) discardOutput() {
 	if c.sending != nil {
 		c.sending.discard()
 		c.sending = nil
+	}
+	if t := c.tls(); t != nil {
+		t.dropSealed()
 	}
 	c.weight.Store(0)
 }
