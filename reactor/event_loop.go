@@ -30,6 +30,7 @@ type EventLoop struct {
 	wake      *wakeup
 	extra     *ExtraBuffer
 	plaintext *ExtraBuffer // of TLS; nil until it is needed
+	records   *recordRoom  // likewise
 	sealing   []byte       // likewise
 	iovecs    ioVectors
 
@@ -247,7 +248,8 @@ func (l *EventLoop) Go(f func()) {
 	go f()
 }
 
-// HandedOut says that the callback has given work to another goroutine, as Go does. Loop goroutine only.
+// HandedOut says that the callback has given work to another goroutine, as Go does.
+// Loop goroutine only.
 func (l *EventLoop) HandedOut() { l.handedOut = true }
 
 // IsInLoopThread reports whether the caller runs on the loop's goroutine. Before
@@ -362,6 +364,14 @@ func (l *EventLoop) plaintextRoom() *ExtraBuffer {
 		l.plaintext = newExtraBuffer()
 	}
 	return l.plaintext
+}
+
+// recordRoom is where connections decrypt, record by record.
+func (l *EventLoop) recordRoom() *recordRoom {
+	if l.records == nil {
+		l.records = newRecordRoom()
+	}
+	return l.records
 }
 
 // sealingRoom is where small pieces of output are joined before they are encrypted.

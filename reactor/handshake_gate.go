@@ -3,10 +3,10 @@ package reactor
 import "sync"
 
 // handshakeGate bounds how many handshakes are under way; the others wait in the
-// order in which they came. Its methods may be called from any loop.
+// order in which they came. Its methods may be called from any goroutine.
 type handshakeGate struct {
 	mu     sync.Mutex
-	active int
+	active map[*handshake]struct{}
 	queue  []*handshake
 	gone   int // in the queue, and not waiting any more
 }
@@ -20,37 +20,57 @@ const (
 	handshakeOver
 )
 
-// enter lets h in, or puts it into the queue: it is then admitted on its loop.
+// enter lets h in, or puts it into the queue: it is then admitted on its loop. When
+// it is the first to wait, those who are in are told.
 func (g *handshakeGate) enter(h *handshake, most int) bool {
 	if most <= 0 {
 		most = DefaultMaxHandshakes
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.active < most {
-		g.active++
-		h.state = handshakeActive
+	if len(g.active) < most {
+		g.activateLocked(h)
 		return true
 	}
 	h.state = handshakeWaiting
 	g.queue = append(g.queue, h)
+	if len(g.queue)-g.gone == 1 {
+		for other := range g.active {
+			// Refused by a loop that has quit, and closes its connections.
+			_ = other.t.c.Loop().QueueInLoop(other.patience)
+		}
+	}
 	return false
 }
 
-// leave takes h out, and lets the next in. It is false when h was out before.
-func (g *handshakeGate) leave(h *handshake) bool {
+func (g *handshakeGate) activateLocked(h *handshake) {
+	if g.active == nil {
+		g.active = make(map[*handshake]struct{})
+	}
+	g.active[h] = struct{}{}
+	h.state = handshakeActive
+}
+
+// crowded reports whether any wait.
+func (g *handshakeGate) crowded() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue) > g.gone
+}
+
+// leave takes h out, once, and lets the next in.
+func (g *handshakeGate) leave(h *handshake) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before := h.state
 	h.state = handshakeOver
 	switch before {
 	case handshakeActive:
-		g.active--
+		delete(g.active, h)
 		g.admitLocked()
 	case handshakeWaiting:
 		g.forgetLocked()
 	}
-	return before == handshakeActive || before == handshakeWaiting
 }
 
 // admitLocked lets the first of the queue in whose loop still runs.
@@ -59,16 +79,15 @@ func (g *handshakeGate) admitLocked() {
 		h := g.queue[0]
 		g.queue[0] = nil
 		g.queue = g.queue[1:]
-		if h.state != handshakeWaiting {
+		switch {
+		case h.state != handshakeWaiting:
 			g.gone--
-			continue
-		}
-		h.state = handshakeActive
-		if h.t.c.Loop().QueueInLoop(h.admitted) == nil {
-			g.active++
+		case h.t.c.Loop().QueueInLoop(h.admitted) == nil:
+			g.activateLocked(h)
 			return
+		default:
+			h.state = handshakeOver
 		}
-		h.state = handshakeOver
 	}
 	g.queue = nil
 }

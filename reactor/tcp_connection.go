@@ -114,9 +114,10 @@ func (c *TcpConnection) setErr(err error) {
 	}
 }
 
-// tls returns the connection's TLS, nil where there is none.
+// tls returns the connection's TLS, nil where there is none. Any goroutine: with TLS
+// rare is there from the beginning.
 func (c *TcpConnection) tls() *tlsStream {
-	if c.rare == nil {
+	if c.shared.tls == nil {
 		return nil
 	}
 	return c.rare.tls

@@ -346,6 +346,9 @@ func (c *TcpConnection) checkWaterMarks() {
 			c.cb.LowWater(c)
 		}
 	}
+	if t := c.tls(); t != nil && c.channel.Reading() {
+		t.resume() // it stopped at the mark, and what was above it is written already
+	}
 }
 
 // CloseWrite sends a FIN behind the output: the peer sees the end of the stream,

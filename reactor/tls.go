@@ -18,7 +18,9 @@ type TLS struct {
 	// Config is crypto/tls's own: certificates, versions, ALPN, client
 	// certificates, session tickets. For a client it needs ServerName or
 	// InsecureSkipVerify. A certificate is changed without a restart by
-	// GetCertificate.
+	// GetCertificate. A callback that panics fails its handshake, and is logged.
+	// Renegotiation, which TLS 1.2 has for clients, is not supported: a server that
+	// asks for it is refused, or, where Config allows it, the connection fails.
 	Config *tls.Config
 
 	// HandshakeTimeout bounds the time from the connection to the end of its
@@ -26,13 +28,16 @@ type TLS struct {
 	HandshakeTimeout time.Duration
 
 	// MaxHandshakes bounds how many handshakes are under way at a time, of all
-	// connections that share the TLS; others wait for their turn, unread. 0:
-	// DefaultMaxHandshakes.
+	// connections that share the TLS: a server's counts from the client's first
+	// message. Others wait for their turn, unread; and while any wait, a peer must
+	// go on with its own handshake within a second, so that peers which begin one
+	// and fall silent do not keep the others out. 0: DefaultMaxHandshakes.
 	MaxHandshakes int
 
 	// Blocking says that callbacks of Config may wait, for a disk or another
-	// server. Each step of a handshake then runs on a goroutine of its own;
-	// otherwise on the loop.
+	// server. Each step of a handshake then runs on a goroutine of its own, and
+	// ClientHelloInfo.Context ends with the connection. Otherwise they run on the
+	// loop, which EventLoop.IsInLoopThread does not know there.
 	Blocking bool
 
 	// Refuse, if it is not nil, makes the answer to a client whose first bytes, of
@@ -59,7 +64,7 @@ type TLSStats struct {
 // Defaults of TLS.
 const (
 	DefaultHandshakeTimeout = 10 * time.Second
-	DefaultMaxHandshakes    = 256
+	DefaultMaxHandshakes    = 1024
 )
 
 // WithTLS secures the server's connections. The Connection callback then comes after
@@ -70,8 +75,8 @@ func WithTLS(t *TLS) ServerOption { return func(o *serverOptions) { o.tls = t } 
 // attempt to connect that failed.
 func WithClientTLS(t *TLS) ClientOption { return func(o *clientOptions) { o.tls = t } }
 
-// TLS returns what was negotiated, ok is false on a connection without TLS. Loop
-// goroutine only.
+// TLS returns what was negotiated; ok is false on a connection without TLS. From the
+// Connection callback on; any goroutine.
 func (c *TcpConnection) TLS() (state tls.ConnectionState, ok bool) {
 	if t := c.tls(); t != nil {
 		return t.conn.ConnectionState(), true
@@ -79,7 +84,7 @@ func (c *TcpConnection) TLS() (state tls.ConnectionState, ok bool) {
 	return state, false
 }
 
-// Secure reports whether the connection is over TLS. Loop goroutine only.
+// Secure reports whether the connection is over TLS. Any goroutine.
 func (c *TcpConnection) Secure() bool { return c.tls() != nil }
 
 func (t *TLS) handshakeTimeout() time.Duration {

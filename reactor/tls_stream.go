@@ -2,13 +2,9 @@ package reactor
 
 import (
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // tlsStream is the TLS of one connection: a tls.Conn whose socket is two queues in
@@ -19,8 +15,9 @@ import (
 //
 // conn never waits: where nothing has arrived Read returns a temporary error, which
 // crypto/tls passes on without remembering it (readRecordOrCCS), and Write takes
-// everything. It belongs to the loop, but for the steps of a handshake that may
-// block.
+// everything. It is handed whole records, one at a time, so that between two of them
+// it holds no input, and its buffer can be the loop's (recordRoom). It belongs to the
+// loop, but for the steps of a handshake that may block.
 type tlsStream struct {
 	c         *TcpConnection
 	shared    *TLS
@@ -29,6 +26,8 @@ type tlsStream struct {
 	raw       Buffer       // arrived, and not yet taken by conn
 	sealed    *outputQueue // to be written; nil: nothing
 	handshake *handshake   // nil: complete
+	failed    error        // what ends the peer's stream behind what was delivered
+	record    int          // of raw, still to be taken by conn
 	fin       bool         // the peer's FIN was read
 	held      bool         // open stopped before all was opened
 	ended     bool         // the peer's stream has ended
@@ -46,77 +45,92 @@ func newTLSStream(c *TcpConnection, shared *TLS, client bool) *tlsStream {
 	return t
 }
 
-// sealSize is how much plaintext is encrypted before what came of it is written.
-const sealSize = 64 << 10
-
-// recordSize is the longest plaintext of a record (RFC 8446 section 5.1).
-const recordSize = 16 << 10
-
 // open decrypts what has arrived, as far as reading is not paused, and delivers it.
 func (t *tlsStream) open() {
-	c := t.c
-	switch {
-	case c.flags.any(discarding) || t.ended:
-		t.raw.RetrieveAll()
-		return
-	case t.handshake != nil:
+	if t.handshake != nil && !t.c.flags.any(discarding) {
 		t.handshake.advance()
 		return
 	}
 	t.held = false
-	var err error
-	for err == nil {
-		if !c.channel.Reading() || c.pausesFor(c.OutputBytes()) || c.flags.any(discarding|destroying) {
-			t.held = true
-			break
-		}
-		var n int
-		if n, err = t.fill(); n > 0 {
-			c.deliver()
-		}
+	for !t.dropped() && t.openNext() {
 	}
 	t.raw.Own()
 	if t.sealed != nil {
-		c.flushLaterInLoop() // an alert, or the answer to a key update
-	}
-	if err != nil && err != errNothingThere {
-		t.openFailed(err)
+		t.c.flushLaterInLoop() // an alert, or the answer to a key update
 	}
 }
 
-// fill decrypts into the connection's input: up to the room that the loop lends
-// when that is empty, else one record.
-func (t *tlsStream) fill() (n int, err error) {
-	in := &t.c.in
-	if in.store != nil {
-		in.ensureWritable(recordSize)
-		n, err = t.conn.Read(in.store.B[in.writer:cap(in.store.B)])
-		in.writer += n
-		return n, err
+// dropped drops what nobody wants any more.
+func (t *tlsStream) dropped() bool {
+	if !t.ended && !t.c.flags.any(discarding|destroying) {
+		return false
 	}
-	lent := t.c.Loop().plaintextRoom()
-	for room := lent.bb.B; err == nil && n < len(room); {
-		var m int
-		m, err = t.conn.Read(room[n:])
-		n += m
+	t.raw.RetrieveAll()
+	t.record = 0
+	return true
+}
+
+// openNext decrypts and delivers once, and says whether to go on.
+func (t *tlsStream) openNext() bool {
+	c := t.c
+	switch {
+	case !c.channel.Reading() || c.pausesFor(c.OutputBytes()):
+		t.held = true
+		return false
+	case t.failed != nil:
+		t.openFailed()
+		return false
 	}
+	n, err := t.fill()
 	if n > 0 {
+		c.deliver()
+	}
+	if err == errNothingThere {
+		return false
+	}
+	t.failed = err
+	if c.OutputBytes() > c.shared.marks.hard { // of answers to key updates
+		c.closeInLoop(ErrOutputFull)
+		return false
+	}
+	return true
+}
+
+// fill decrypts into the connection's input as many records as the room that the
+// loop lends takes.
+func (t *tlsStream) fill() (n int, err error) {
+	if !t.ready() {
+		return 0, errNothingThere
+	}
+	records := t.c.Loop().recordRoom()
+	records.lend(t.conn)
+	lent := t.c.Loop().plaintextRoom()
+	for p := lent.bb.B; err == nil && len(p)-n >= recordSize; {
+		var m int
+		m, err = t.conn.Read(p[n:]) // all of a record: tls.Conn is to keep nothing
+		n += m
+		if err == nil && !t.ready() {
+			err = errNothingThere
+		}
+	}
+	records.takeBack(t.conn)
+	switch in := &t.c.in; {
+	case n == 0:
+	case in.store == nil:
 		*in = Buffer{store: &lent.bb, writer: n, borrowed: true}
+	default:
+		in.Append(lent.bb.B[:n])
 	}
 	return n, err
 }
 
 // openFailed ends the peer's stream, or the connection.
-func (t *tlsStream) openFailed(err error) {
-	c := t.c
+func (t *tlsStream) openFailed() {
+	c, err := t.c, t.failed
 	t.ended = true
-	t.raw.RetrieveAll()
+	t.dropped()
 	if err == io.EOF {
 		c.peerClosedInLoop()
-		return
-	}
-	if c.flags.any(finSent) && errors.Is(err, ErrTruncated) {
-		c.peerClosedInLoop() // we have said all, and so it seems has the peer
 		return
 	}
 	t.endSealed = true
@@ -133,110 +147,6 @@ func (t *tlsStream) resume() {
 				t.open()
 			}
 		})
-	}
-}
-
-// unsent reports whether there is anything to write now.
-func (t *tlsStream) unsent() bool {
-	if t.handshake != nil {
-		return !t.handshake.away && !t.sealed.empty()
-	}
-	return !t.c.sending.empty() || !t.sealed.empty()
-}
-
-// write encrypts and writes what the kernel takes, up to the budget.
-func (t *tlsStream) write() error {
-	for budget := int64(writeBudget); ; {
-		sent, err := t.writeSealed()
-		budget -= sent
-		if err != nil || t.sealed != nil || budget <= 0 || t.handshake != nil || t.c.sending.empty() {
-			return err
-		}
-		if err := t.seal(); err != nil {
-			return err
-		}
-	}
-}
-
-// writeSealed writes what the kernel takes of sealed.
-func (t *tlsStream) writeSealed() (sent int64, err error) {
-	if t.sealed == nil {
-		return 0, nil
-	}
-	sent, err = t.c.writeQueue(t.sealed)
-	if t.sealed.empty() {
-		t.sealed.free()
-		t.sealed = nil
-	}
-	return sent, err
-}
-
-// seal encrypts the next plaintext, up to sealSize: a long stretch of memory from
-// where it lies, and else as much as the loop's room takes, so that what is small
-// shares a record.
-func (t *tlsStream) seal() error {
-	c, q := t.c, t.c.sending
-	if s := &q.segments[q.head]; s.file == nil && (len(s.mem) >= recordSize || q.head == len(q.segments)-1) {
-		n := min(len(s.mem), sealSize)
-		if _, err := t.conn.Write(s.mem[:n]); err != nil {
-			return err
-		}
-		c.weight.Add(int64(-n))
-		q.advance(n)
-		return nil
-	}
-	room := c.Loop().sealingRoom()
-	n, weight, err := q.gather(room)
-	c.weight.Add(int64(-weight))
-	if err == nil {
-		_, err = t.conn.Write(room[:n])
-	}
-	return err
-}
-
-// gather moves the head of the queue into p, of files as well. weight is what that
-// finished.
-func (q *outputQueue) gather(p []byte) (n, weight int, err error) {
-	for n < len(p) && !q.empty() {
-		s := &q.segments[q.head]
-		if s.file == nil {
-			m := copy(p[n:], s.mem)
-			q.advance(m)
-			n, weight = n+m, weight+m
-			continue
-		}
-		m, err := preadRetry(int(s.file.Fd()), p[n:n+int(min(s.left, int64(len(p)-n)))], s.off)
-		if m <= 0 {
-			if err == nil {
-				err = ErrFileTruncated
-			}
-			return n, weight, err
-		}
-		n += m
-		s.off += int64(m)
-		if s.left -= int64(m); s.left == 0 {
-			weight += fileWeight
-			q.pop()
-		}
-	}
-	return n, weight, nil
-}
-
-// sealEnd puts the end of our stream behind the output, and reports whether there is
-// now something to write.
-func (t *tlsStream) sealEnd() bool {
-	if t.endSealed || t.handshake != nil {
-		return false
-	}
-	t.endSealed = true
-	_ = t.conn.CloseWrite() // it fails where the connection has failed
-	return t.sealed != nil
-}
-
-func (t *tlsStream) dropSealed() {
-	if t.sealed != nil && (t.handshake == nil || !t.handshake.away) {
-		t.sealed.discard()
-		t.sealed = nil
 	}
 }
 
@@ -260,25 +170,38 @@ func (nothingThere) Error() string   { return "reactor: nothing has arrived" }
 func (nothingThere) Timeout() bool   { return true }
 func (nothingThere) Temporary() bool { return true }
 
-// Read takes what has arrived.
+// Read takes a record that has arrived, or what is left of it.
 func (t *tlsStream) Read(p []byte) (int, error) {
-	for t.raw.Len() == 0 {
+	for !t.ready() {
 		switch {
-		case t.fin:
-			return 0, ErrTruncated
 		case t.handshake == nil:
 			return 0, errNothingThere
 		case !t.handshake.await():
 			return 0, ErrClosed
 		}
 	}
-	n := copy(p, t.raw.Peek())
+	if t.record == 0 {
+		return 0, ErrTruncated
+	}
+	n := copy(p, t.raw.Peek()[:t.record])
 	t.raw.Retrieve(n)
+	t.record -= n
 	return n, nil
+}
+
+// ready reports whether Read has an answer: a whole record, or the peer's FIN.
+func (t *tlsStream) ready() bool {
+	if t.record == 0 {
+		t.record = firstRecord(t.raw.Peek())
+	}
+	return t.record > 0 || t.fin
 }
 
 // Write takes all of p.
 func (t *tlsStream) Write(p []byte) (int, error) {
+	if t.handshake == nil && t.c.flags.any(outputLost) {
+		return len(p), nil // an answer to a key update that nobody will read
+	}
 	if t.sealed == nil {
 		t.sealed = takeOutputQueue()
 	}
@@ -303,7 +226,7 @@ func (t *tlsStream) RemoteAddr() net.Addr { return netAddr(t.c.peer) }
 
 func netAddr(a InetAddress) net.Addr {
 	if a.IsUnix() {
-		return &net.UnixAddr{Name: a.String(), Net: "unix"}
+		return &net.UnixAddr{Name: a.Path(), Net: "unix"}
 	}
 	return net.TCPAddrFromAddrPort(a.AddrPort())
 }
@@ -312,13 +235,3 @@ func netAddr(a InetAddress) net.Addr {
 func (t *tlsStream) SetDeadline(time.Time) error      { return nil }
 func (t *tlsStream) SetReadDeadline(time.Time) error  { return nil }
 func (t *tlsStream) SetWriteDeadline(time.Time) error { return nil }
-
-// preadRetry is pread(2), again after EINTR.
-func preadRetry(fd int, p []byte, off int64) (int, error) {
-	for {
-		n, err := unix.Pread(fd, p, off)
-		if err != unix.EINTR {
-			return n, os.NewSyscallError("pread", err)
-		}
-	}
-}
