@@ -230,6 +230,17 @@ func dialNarrow(tb testing.TB, addr reactor.InetAddress) net.Conn {
 
 func dialWith(tb testing.TB, dialer *net.Dialer, addr reactor.InetAddress) net.Conn {
 	tb.Helper()
+	return secure(tb, dialPlainWith(tb, dialer, addr), addr)
+}
+
+// dialPlain is dial without TLS, whatever the server has.
+func dialPlain(tb testing.TB, addr reactor.InetAddress) net.Conn {
+	tb.Helper()
+	return dialPlainWith(tb, &net.Dialer{}, addr)
+}
+
+func dialPlainWith(tb testing.TB, dialer *net.Dialer, addr reactor.InetAddress) net.Conn {
+	tb.Helper()
 	network, target := "tcp", addr.String()
 	if addr.IsUnix() {
 		network, target = "unix", addr.Path()
@@ -238,7 +249,7 @@ func dialWith(tb testing.TB, dialer *net.Dialer, addr reactor.InetAddress) net.C
 	must(tb, err)
 	tb.Cleanup(func() { conn.Close() })
 	must(tb, conn.SetDeadline(time.Now().Add(patience)))
-	return secure(tb, conn, addr)
+	return conn
 }
 
 // closeWrite sends the client's FIN.

@@ -85,15 +85,13 @@ func (t *tlsStream) openNext() bool {
 	if n > 0 {
 		c.deliver()
 	}
-	if err == errNothingThere {
-		return false
-	}
-	t.failed = err
 	if c.OutputBytes() > c.shared.marks.hard { // of answers to key updates
 		c.closeInLoop(ErrOutputFull)
-		return false
 	}
-	return true
+	if err != errNothingThere {
+		t.failed = err
+	}
+	return err != errNothingThere
 }
 
 // fill decrypts into the connection's input as many records as the room that the
