@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 	code := 0
+	if os.Getenv("X_TLS") != "" {
+		overTLS = true
+	}
 	for _, poller := range pollers {
 		os.Setenv(reactor.PollerEnv, string(poller))
 		fmt.Printf("%s=%s\n", reactor.PollerEnv, poller)
