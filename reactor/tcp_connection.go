@@ -390,6 +390,16 @@ func (c *TcpConnection) updateReading() {
 // goroutine.
 func (c *TcpConnection) ForceClose() { c.forceClose(nil) }
 
+// Leave closes a connection that has no output waiting at once, and waits for nothing
+// of the peer, which over TLS is told that the stream ends here (close_notify) where
+// ForceClose would leave it to guess. Loop goroutine only.
+func (c *TcpConnection) Leave() {
+	if t := c.tls(); t != nil && !c.PendingOutput() && t.sealEnd() {
+		_, _ = t.writeSealed() // if the kernel takes it
+	}
+	c.closeInLoop(nil)
+}
+
 func (c *TcpConnection) forceClose(err error) {
 	// Refused only by a loop that has quit, which closed its connections.
 	_ = c.Loop().RunInLoop(func() { c.closeInLoop(err) })

@@ -357,3 +357,20 @@ func TestTLSReload(t *testing.T) {
 		t.Errorf("%d handshakes", n)
 	}
 }
+
+// TestTLSLeaves: a connection that closes at once says so to a client over TLS.
+func TestTLSLeaves(t *testing.T) {
+	everywhere(t, func(t *testing.T, where string) {
+		life := newEnds()
+		server := serve(t, where, &reactor.Callbacks{Connection: life.connection, Message: echo})
+		client := dial(t, server.Addr())
+		write(t, client, "hello")
+		expect(t, client, "hello")
+		c := receive(t, life.up, "the connection")
+		inLoop(t, c.Loop(), c.Leave)
+		expectEnd(t, client, nil)
+		if err := receive(t, life.down, "the end"); err != nil {
+			t.Error(err)
+		}
+	})
+}
