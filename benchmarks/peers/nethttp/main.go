@@ -15,5 +15,13 @@ func main() {
 		log.Fatal("nethttp: ", err)
 	}
 	server := &http.Server{Addr: addr, Handler: stdhandler.New("nethttp")}
+	if server.TLSConfig, err = endpoint.TLS(); err != nil {
+		log.Fatal("nethttp: ", err)
+	}
+	if server.TLSConfig != nil {
+		server.Protocols = new(http.Protocols)
+		server.Protocols.SetHTTP1(true)
+		log.Fatal("nethttp: ", server.ListenAndServeTLS("", ""))
+	}
 	log.Fatal("nethttp: ", server.ListenAndServe())
 }
