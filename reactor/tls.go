@@ -19,8 +19,7 @@ type TLS struct {
 	// certificates, session tickets. For a client it needs ServerName or
 	// InsecureSkipVerify. A certificate is changed without a restart by
 	// GetCertificate. A callback that panics fails its handshake, and is logged.
-	// Renegotiation, which TLS 1.2 has for clients, is not supported: a server that
-	// asks for it is refused, or, where Config allows it, the connection fails.
+	// Its Renegotiation does not count: a server that asks for it is refused.
 	Config *tls.Config
 
 	// HandshakeTimeout bounds the time from the connection to the end of its

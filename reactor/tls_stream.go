@@ -37,12 +37,21 @@ type tlsStream struct {
 func newTLSStream(c *TcpConnection, shared *TLS, client bool) *tlsStream {
 	t := &tlsStream{c: c, shared: shared, client: client}
 	if client {
-		t.conn = tls.Client(t, shared.Config)
+		t.conn = tls.Client(t, clientConfig(shared.Config))
 	} else {
 		t.conn = tls.Server(t, shared.Config)
 	}
 	t.handshake = &handshake{t: t}
 	return t
+}
+
+// clientConfig is config without renegotiation, which would wait within tls.Conn.Read.
+func clientConfig(config *tls.Config) *tls.Config {
+	if config.Renegotiation != tls.RenegotiateNever {
+		config = config.Clone()
+		config.Renegotiation = tls.RenegotiateNever
+	}
+	return config
 }
 
 // open decrypts what has arrived, as far as reading is not paused, and delivers it.
@@ -88,10 +97,11 @@ func (t *tlsStream) openNext() bool {
 	if c.OutputBytes() > c.shared.marks.hard { // of answers to key updates
 		c.closeInLoop(ErrOutputFull)
 	}
-	if err != errNothingThere {
-		t.failed = err
+	if err == errNothingThere && !t.ready() {
+		return false
 	}
-	return err != errNothingThere
+	t.failed = err // also errNothingThere, had it stuck: nothing would ever be there again
+	return true
 }
 
 // fill decrypts into the connection's input as many records as the room that the
