@@ -91,7 +91,7 @@ func TestAfterRunsWhenTheClientOfAnAsyncHasLeft(t *testing.T) {
 	conn := dial(t, serveApp(t, app))
 	send(t, conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	a := <-waiting
-	if err := conn.SetLinger(0); err != nil { // a reset: behind a FIN the client may still read
+	if err := tcpOf(conn).SetLinger(0); err != nil { // a reset: behind a FIN the client may still read
 		t.Fatal(err)
 	}
 	conn.Close()

@@ -99,13 +99,17 @@ const defaultShutdownTimeout = 10 * time.Second
 // Run listens on the addresses, ":8080" when there is none, and serves until SIGINT or SIGTERM. Then it lets requests end, for
 // ShutdownTimeout or up to a second signal. Errors: those of Listen, Start and Shutdown; nil when all requests had ended.
 func (a *App) Run(addrs ...string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	if len(addrs) == 0 {
 		addrs = []string{":8080"}
 	}
+	return a.run(a.Listen, addrs...)
+}
+
+func (a *App) run(listen func(addr string) (reactor.InetAddress, error), addrs ...string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	for _, addr := range addrs {
-		bound, err := a.Listen(addr)
+		bound, err := listen(addr)
 		if err != nil {
 			return a.giveUp(err)
 		}

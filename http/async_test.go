@@ -76,7 +76,7 @@ func TestAsyncBehindTheClient(t *testing.T) {
 		c := dial(t, addr)
 		send(t, c, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
 		a := <-asked
-		if err := c.SetLinger(0); err != nil {
+		if err := tcpOf(c).SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
 		c.Close()

@@ -3,7 +3,6 @@ package http
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 )
 
@@ -65,9 +64,9 @@ func TestAsyncThatNobodyAnswersEndsWithItsClient(t *testing.T) {
 }
 
 // hangUp closes a connection so that the peer knows that nobody is there.
-func hangUp(t *testing.T, c *net.TCPConn) {
+func hangUp(t *testing.T, c peer) {
 	t.Helper()
-	if err := c.SetLinger(0); err != nil {
+	if err := tcpOf(c).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()

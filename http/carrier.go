@@ -1,6 +1,7 @@
 package http
 
 import (
+	"crypto/tls"
 	nethttp "net/http"
 
 	"github.com/carillon-go/carillon/reactor"
@@ -27,4 +28,6 @@ type carrier interface {
 	control() *nethttp.ResponseController
 	remoteAddr() reactor.InetAddress
 	localAddr() reactor.InetAddress
+	// tls returns what was agreed on with the client, nil without TLS.
+	tls() *tls.ConnectionState
 }

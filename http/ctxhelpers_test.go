@@ -1,6 +1,7 @@
 package http
 
 import (
+	"crypto/tls"
 	nethttp "net/http"
 	"testing"
 
@@ -36,4 +37,5 @@ func (nowhere) finish(trailer []byte) error             { return nil }
 func (nowhere) interim(code int, lines []byte) error    { return nil }
 func (nowhere) control() *nethttp.ResponseController    { return nil }
 func (nowhere) remoteAddr() (none reactor.InetAddress)  { return none }
+func (nowhere) tls() *tls.ConnectionState               { return nil }
 func (nowhere) localAddr() (none reactor.InetAddress)   { return none }

@@ -97,12 +97,21 @@
 // sends more is slowed down; one that does not take its answers is not read from. Every wait has a bound: see the fields of
 // Server. Ctx.Upgrade hands a connection to another protocol.
 //
+// # HTTPS
+//
+//	log.Fatal(app.RunTLS(":8443", "example.com.crt", "example.com.key"))
+//
+// Server.TLS has all that crypto/tls knows, and ListenTLS binds addresses by it, beside those of Listen for plain HTTP.
+// Certificates are read again when their files change. Handlers do not see a difference, unless they ask for Ctx.TLS; an idle
+// connection holds no goroutine here either. middleware.RedirectHTTPS and middleware.SecureHeaders lead browsers here and keep
+// them.
+//
 // # Files
 //
 // The sources, in the order in which a request meets them:
 //
 //	app.go        App: router.go and route.go register what it serves; internal/mux finds it
-//	server.go     Server: listeners, loops, start and shutdown
+//	server.go     Server: listeners, loops, start and shutdown; tls.go, HTTPS; certificates.go, certificates from files
 //	events.go     what the reactor calls, and the timeouts
 //	conn.go       the state of a connection, from bytes to answers: conn_body.go, conn_answer.go
 //	parser.go     the incremental parser: head.go, token.go, framing.go, target.go, host.go, method.go; internal/syntax

@@ -192,7 +192,8 @@ func (c *conn) leave() {
 		c.finish()
 		return
 	}
-	c.cut()
+	c.set(finished)
+	c.tcp.Leave()
 }
 
 // cut closes a connection without regard for what is on its way to the client.

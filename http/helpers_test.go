@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/carillon-go/carillon/reactor"
 )
 
 // patience bounds every wait of these tests. It passes only when something is broken.
@@ -25,10 +28,29 @@ func serve(t testing.TB, s *Server) string {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	addr, err := s.Listen("127.0.0.1:0")
+	listen := s.Listen
+	if overTLS {
+		s.TLS, listen = &reactor.TLS{Config: &tls.Config{Certificates: []tls.Certificate{testCertificate()}}}, s.ListenTLS
+	}
+	addr, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	startServer(t, s)
+	return addr.String()
+}
+
+// overTLS has serve and dial speak TLS: see TestMain.
+var overTLS bool
+
+var testCertificate = sync.OnceValue(func() tls.Certificate {
+	cert, _, _ := makeCertificate("localhost")
+	return cert
+})
+
+// startServer starts s, and shuts it down at the end of the test.
+func startServer(t testing.TB, s *Server) {
+	t.Helper()
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -39,10 +61,33 @@ func serve(t testing.TB, s *Server) string {
 			t.Errorf("shutdown: %v", err)
 		}
 	})
-	return addr.String()
 }
 
-func dial(t testing.TB, addr string) *net.TCPConn {
+// peer is a client's connection.
+type peer interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// dial connects to a server that serve has started.
+func dial(t testing.TB, addr string) peer {
+	t.Helper()
+	c := dialPlain(t, addr)
+	if overTLS {
+		return tls.Client(c, trusting(testCertificate()))
+	}
+	return c
+}
+
+// tcpOf is the TCP below a connection that dial has made.
+func tcpOf(c peer) *net.TCPConn {
+	if over, ok := c.(*tls.Conn); ok {
+		return over.NetConn().(*net.TCPConn)
+	}
+	return c.(*net.TCPConn)
+}
+
+func dialPlain(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -166,7 +166,7 @@ func TestHijackedConnectionCloses(t *testing.T) {
 	if line, _ := bufio.NewReader(c).ReadString('\n'); line != "taken\n" {
 		t.Errorf("%q", line)
 	}
-	if err := c.SetLinger(0); err != nil {
+	if err := tcpOf(c).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()

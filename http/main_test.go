@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,7 +12,18 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// TestMain runs every test once over each poller, with freed buffers poisoned, and looks for goroutines that are left.
+// testsOverTLS are the tests that run once more over TLS: those of what a client sends and is sent, byte for byte. They reach the
+// server by dial alone.
+var testsOverTLS = []string{
+	"RefusedWhereHandlersAreOffloaded", "AcceptedWhereHandlersAreOffloaded", "RefusedOnSockets", "Answers", "Bodies", "KeepAlive",
+	"ExpectContinue", "HandlerOutcomes", "OptionsAsterisk", "HalfCloseIsAnswered", "StreamedBodiesThatAreRefused", "BodyThatIsNotRead",
+	"TrailersOfStreamedBody", "BodyThatEndsEarly", "Upgrade", "UpgradeBehindNetMiddleware", "HijackedConnectionHasWhatCameBefore",
+	"HijackedConnectionCloses", "HijackedWritesDoNotMix", "HijackWithinABody", "FileTruncatedWhileItIsSent", "SendFile",
+	"ResetMidAnswer", "WritesThatFailTearTheAnswer", "BrokenAnswerSparesEarlierOnes", "ClientLeavesWhileHandlerWaits",
+}
+
+// TestMain runs every test once over each poller, with freed buffers poisoned, some once more over TLS, and looks for goroutines
+// that are left.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	reactor.PoisonBuffers(true)
@@ -26,6 +38,14 @@ func TestMain(m *testing.M) {
 		os.Setenv(reactor.PollerEnv, string(poller))
 		fmt.Printf("%s=%s\n", reactor.PollerEnv, poller)
 		if m.Run() != 0 {
+			code = 1
+		}
+	}
+	if run := flag.Lookup("test.run"); len(pollers) > 1 && run.Value.String() == "" {
+		os.Setenv(reactor.PollerEnv, string(reactor.PollerEpoll))
+		fmt.Println("over TLS")
+		overTLS = true
+		if err := run.Value.Set("^Test(" + strings.Join(testsOverTLS, "|") + ")$"); err != nil || m.Run() != 0 {
 			code = 1
 		}
 	}

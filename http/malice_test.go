@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
@@ -66,7 +65,7 @@ func TestLeastWriteRate(t *testing.T) {
 		app := large(t, ended)
 		app.Server.WriteTimeout, app.Server.MinWriteRate = timeout, 4<<20
 		c := dial(t, serveApp(t, app))
-		if err := c.SetReadBuffer(32 << 10); err != nil {
+		if err := tcpOf(c).SetReadBuffer(32 << 10); err != nil {
 			t.Fatal(err)
 		}
 		send(t, c, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -119,13 +118,13 @@ func TestPeersThatVanish(t *testing.T) {
 		app.Server.WriteTimeout = 200 * time.Millisecond
 		addr := serveApp(t, app)
 		reset, silent := dial(t, addr), dial(t, addr)
-		for _, c := range []*net.TCPConn{reset, silent} {
+		for _, c := range []peer{reset, silent} {
 			send(t, c, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
 			if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := reset.SetLinger(0); err != nil {
+		if err := tcpOf(reset).SetLinger(0); err != nil {
 			t.Fatal(err)
 		}
 		reset.Close()
@@ -204,7 +203,7 @@ func TestMostConnections(t *testing.T) {
 		app.Server.MaxConnections, app.Server.MaxConnectionsPerIP = s.MaxConnections, s.MaxConnectionsPerIP
 		app.Get("/good", echo)
 		addr := serveApp(t, app)
-		var kept []*net.TCPConn
+		var kept []peer
 		for range 2 {
 			c := dial(t, addr)
 			send(t, c, goodRequest)
@@ -265,7 +264,7 @@ func TestIdleConnectionsAreCheap(t *testing.T) {
 	app.Server.Loops = 2
 	addr := serveApp(t, app)
 	before, goroutines := heapInUse(), runtime.NumGoroutine()
-	all := make([]*net.TCPConn, conns)
+	all := make([]peer, conns)
 	for i := range all {
 		all[i] = dial(t, addr)
 	}

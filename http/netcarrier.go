@@ -1,6 +1,7 @@
 package http
 
 import (
+	"crypto/tls"
 	"io"
 	"maps"
 	nethttp "net/http"
@@ -110,6 +111,8 @@ func (n *netCarrier) interim(code int, lines []byte) error {
 	}
 	return nil
 }
+
+func (n *netCarrier) tls() *tls.ConnectionState { return n.r.TLS }
 
 func (n *netCarrier) remoteAddr() reactor.InetAddress {
 	if ip, err := netip.ParseAddr(n.r.RemoteAddr); err == nil { // as middleware leaves it that believes a header

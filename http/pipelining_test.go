@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
@@ -173,7 +172,7 @@ func TestPipeliningOfEveryManner(t *testing.T) {
 }
 
 // sendCut sends s, whole or in pieces, and ends the stream.
-func sendCut(c *net.TCPConn, s string, way int) error {
+func sendCut(c peer, s string, way int) error {
 	size := []int{len(s), 1500, 40000}[way]
 	for len(s) > 0 {
 		n := min(size, len(s))

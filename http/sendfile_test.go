@@ -26,7 +26,7 @@ func TestResetMidAnswer(t *testing.T) {
 	if _, err := io.ReadFull(c, make([]byte, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SetLinger(0); err != nil {
+	if err := tcpOf(c).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()

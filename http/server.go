@@ -54,6 +54,12 @@ type Server struct {
 	// ListenOptions go to each listener, for example further bounds on its connections: reactor.WithMaxConnections.
 	ListenOptions []reactor.ServerOption
 
+	// TLS secures the addresses that ListenTLS binds: certificates, versions, client certificates (tls.Config.ClientAuth), how
+	// long a handshake may take and how many may be under way. The first ListenTLS puts a copy into the place of its Config, in
+	// which the protocols are those that this server speaks, http/1.1 and never h2. Where they are nil, its Refuse becomes one
+	// that answers plain HTTP by 400 and a hint, and its Failed one that logs (Debug).
+	TLS *reactor.TLS
+
 	// Logger hears of handlers that panic or fail (Error), of what the reactor reports, and of requests that were refused
 	// (Debug). Default slog.Default().
 	Logger *slog.Logger
@@ -81,6 +87,7 @@ type Server struct {
 	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
 	listeners []*reactor.TcpServer
 	limit     *reactor.ConnectionLimit // of all listeners
+	secured   bool                     // TLS is ready
 }
 
 type serverPhase uint8
@@ -110,7 +117,9 @@ func (s *Server) name() string {
 // Listen binds addr, as reactor.ParseInetAddress reads it, and returns the address with the port that was chosen for 0.
 // From here on the kernel accepts connections; they are served from Start on. Errors: those of parsing, ErrServerStarted,
 // ErrServerClosed, and those of the system, such as syscall.EADDRINUSE, wrapped.
-func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
+func (s *Server) Listen(addr string) (reactor.InetAddress, error) { return s.listen(addr, false) }
+
+func (s *Server) listen(addr string, secure bool) (reactor.InetAddress, error) {
 	parsed, err := reactor.ParseInetAddress(addr)
 	if err != nil {
 		return reactor.InetAddress{}, err
@@ -132,6 +141,12 @@ func (s *Server) Listen(addr string) (reactor.InetAddress, error) {
 		s.limit = s.connectionLimit()
 	}
 	opts = append(opts, reactor.WithConnectionLimit(s.limit))
+	if secure {
+		if err := s.prepareTLS(); err != nil {
+			return reactor.InetAddress{}, err
+		}
+		opts = append(opts, reactor.WithTLS(s.TLS))
+	}
 	l, err := reactor.NewTcpServer(base, parsed, s.callbacks(), append(opts, s.ListenOptions...)...)
 	if err != nil {
 		return reactor.InetAddress{}, err

@@ -149,7 +149,7 @@ func TestSlowReader(t *testing.T) {
 func readSlowly(t *testing.T, addr string, d time.Duration) (pause time.Duration, err error) {
 	c := dial(t, addr)
 	defer c.Close()
-	if err := c.SetReadBuffer(64 << 10); err != nil {
+	if err := tcpOf(c).SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
 	send(t, c, goodRequest+goodRequest)

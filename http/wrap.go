@@ -60,7 +60,7 @@ func newNetRequest(c *Ctx, from *origin) (*nethttp.Request, *netContext, error) 
 	r := (&nethttp.Request{
 		Method: c.Method(), URL: u, Proto: c.Proto(), ProtoMajor: 1, ProtoMinor: int(x.head.minor),
 		Header: netHeader(c.Headers()), ContentLength: c.ContentLength(), Host: c.Host(), RequestURI: target,
-		RemoteAddr: c.RemoteAddr().String(), Close: x.head.close, Body: nethttp.NoBody, Pattern: x.route.pattern.String(),
+		RemoteAddr: c.RemoteAddr().String(), TLS: c.TLS(), Close: x.head.close, Body: nethttp.NoBody, Pattern: x.route.pattern.String(),
 	}).WithContext(life)
 	r.Header.Del("Host")
 	if x.head.chunked {

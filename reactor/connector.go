@@ -194,6 +194,14 @@ func (c *Connector) abandon() {
 	delete(c.loop.attempts, c)
 }
 
+// refusedInLoop is the end of an attempt that was established and then failed, in
+// its TLS handshake.
+func (c *Connector) refusedInLoop(err error) {
+	if c.state == connectorIdle && !c.loop.finishing {
+		c.failInLoop(err)
+	}
+}
+
 func (c *Connector) failInLoop(err error) {
 	c.state = connectorIdle
 	err = fmt.Errorf("reactor: connect to %v: %w", c.addr, err)

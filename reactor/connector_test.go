@@ -53,7 +53,7 @@ func blackhole(tb testing.TB) reactor.InetAddress {
 }
 
 func TestConnector(t *testing.T) {
-	everywhere(t, func(t *testing.T, where string) {
+	onPlain(t, func(t *testing.T, where string) {
 		server := serve(t, where, &reactor.Callbacks{Message: echo})
 		loop := runLoop(t)
 		fds := make(chan int, 10)

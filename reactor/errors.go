@@ -24,6 +24,9 @@ var (
 	// ErrSelfConnect reports a connect(2) that met itself: the kernel chose the
 	// destination port as the source port, and no server was there.
 	ErrSelfConnect = errors.New("reactor: connected to itself")
+	// ErrTruncated closes a TLS connection whose peer hung up without saying that
+	// its stream ends (close_notify; RFC 8446 section 6.1): what came may not be all.
+	ErrTruncated = errors.New("reactor: the TLS stream was cut off")
 	// ErrLoopOwned refuses a second Loop on the same EventLoop, or one after Quit.
 	ErrLoopOwned = errors.New("reactor: the event loop already ran")
 	// ErrOnLoop refuses a call that waits, made on a loop's goroutine: it would

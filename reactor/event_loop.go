@@ -25,11 +25,14 @@ type EventLoop struct {
 	lock   bool
 	slow   time.Duration
 
-	poller Poller
-	timers *TimerQueue
-	wake   *wakeup
-	extra  *ExtraBuffer
-	iovecs ioVectors
+	poller    Poller
+	timers    *TimerQueue
+	wake      *wakeup
+	extra     *ExtraBuffer
+	plaintext *ExtraBuffer // of TLS; nil until it is needed
+	records   *recordRoom  // likewise
+	sealing   []byte       // likewise
+	iovecs    ioVectors
 
 	// Touched on the loop's goroutine only.
 	active    []*Channel
@@ -245,7 +248,8 @@ func (l *EventLoop) Go(f func()) {
 	go f()
 }
 
-// HandedOut says that the callback has given work to another goroutine, as Go does. Loop goroutine only.
+// HandedOut says that the callback has given work to another goroutine, as Go does.
+// Loop goroutine only.
 func (l *EventLoop) HandedOut() { l.handedOut = true }
 
 // IsInLoopThread reports whether the caller runs on the loop's goroutine. Before
@@ -352,6 +356,30 @@ func (l *EventLoop) abandon(c *TcpConnection) {
 	l.conns[c.place].place = c.place
 	l.conns[last] = nil
 	l.conns = l.conns[:last]
+}
+
+// plaintextRoom is where connections decrypt what they deliver at once.
+func (l *EventLoop) plaintextRoom() *ExtraBuffer {
+	if l.plaintext == nil {
+		l.plaintext = newExtraBuffer()
+	}
+	return l.plaintext
+}
+
+// recordRoom is where connections decrypt, record by record.
+func (l *EventLoop) recordRoom() *recordRoom {
+	if l.records == nil {
+		l.records = newRecordRoom()
+	}
+	return l.records
+}
+
+// sealingRoom is where small pieces of output are joined before they are encrypted.
+func (l *EventLoop) sealingRoom() []byte {
+	if l.sealing == nil {
+		l.sealing = make([]byte, sealSize)
+	}
+	return l.sealing
 }
 
 // handleAgain has ch handled in the next iteration, without waiting.

@@ -3,6 +3,7 @@ package reactor_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,8 +32,14 @@ const (
 	onUnix = "unix:" // a socket in the test's own folder
 )
 
-// everywhere runs a test over each kind of address.
+// everywhere runs a test over each kind of address, and over TLS.
 func everywhere(t *testing.T, test func(t *testing.T, where string)) {
+	t.Run("tls", func(t *testing.T) { test(t, onTLS) })
+	onPlain(t, test)
+}
+
+// onPlain is everywhere without TLS.
+func onPlain(t *testing.T, test func(t *testing.T, where string)) {
 	for name, where := range map[string]string{"tcp4": onTCP4, "tcp6": onTCP6, "unix": onUnix} {
 		t.Run(name, func(t *testing.T) { test(t, where) })
 	}
@@ -74,8 +82,15 @@ func prepare(tb testing.TB, where string, cb *reactor.Callbacks, opts ...reactor
 	tb.Helper()
 	s := &testServer{loop: runLoop(tb), guard: &guard{tb: tb, seen: make(map[*reactor.TcpConnection]*watchedLife)}}
 	var err error
+	if where == onTLS {
+		opts = append(opts, reactor.WithTLS(serverTLS()))
+	}
 	s.TcpServer, err = reactor.NewTcpServer(s.loop, addressOf(tb, where), s.guard.watch(cb), opts...)
 	must(tb, err)
+	if where == onTLS {
+		secured.Store(s.Addr().String(), true)
+		tb.Cleanup(func() { secured.Delete(s.Addr().String()) })
+	}
 	return s
 }
 
@@ -98,7 +113,7 @@ func addressOf(tb testing.TB, where string) reactor.InetAddress {
 	if where == onUnix {
 		return reactor.UnixAddress(filepath.Join(tb.TempDir(), "s"))
 	}
-	addr, err := reactor.ParseInetAddress(where)
+	addr, err := reactor.ParseInetAddress(strings.TrimPrefix(where, "tls:"))
 	must(tb, err)
 	return addr
 }
@@ -215,6 +230,17 @@ func dialNarrow(tb testing.TB, addr reactor.InetAddress) net.Conn {
 
 func dialWith(tb testing.TB, dialer *net.Dialer, addr reactor.InetAddress) net.Conn {
 	tb.Helper()
+	return secure(tb, dialPlainWith(tb, dialer, addr), addr)
+}
+
+// dialPlain is dial without TLS, whatever the server has.
+func dialPlain(tb testing.TB, addr reactor.InetAddress) net.Conn {
+	tb.Helper()
+	return dialPlainWith(tb, &net.Dialer{}, addr)
+}
+
+func dialPlainWith(tb testing.TB, dialer *net.Dialer, addr reactor.InetAddress) net.Conn {
+	tb.Helper()
 	network, target := "tcp", addr.String()
 	if addr.IsUnix() {
 		network, target = "unix", addr.Path()
@@ -235,6 +261,9 @@ func closeWrite(tb testing.TB, conn net.Conn) {
 // reset closes a TCP client with a RST.
 func reset(tb testing.TB, conn net.Conn) {
 	tb.Helper()
+	if over, ok := conn.(*tls.Conn); ok {
+		conn = over.NetConn()
+	}
 	must(tb, conn.(*net.TCPConn).SetLinger(0))
 	must(tb, conn.Close())
 }

@@ -20,6 +20,7 @@ type clientOptions struct {
 	failed    func(err error, retryIn time.Duration)
 	marks     waterMarks
 	linger    time.Duration
+	tls       *TLS
 	logger    *slog.Logger
 }
 
@@ -90,7 +91,7 @@ func NewTcpClient(loop *EventLoop, addr InetAddress, cb *Callbacks, opts ...Clie
 		opt(&c.opts)
 	}
 	c.shared = connShared{loop: loop, name: c.opts.name, logger: c.opts.logger,
-		marks: c.opts.marks, linger: c.opts.linger, gone: c.goneInLoop}
+		marks: c.opts.marks, linger: c.opts.linger, tls: c.opts.tls, client: true, gone: c.goneInLoop}
 	c.connector = NewConnector(loop, addr, c.establishedInLoop, c.opts.failed)
 	c.connector.retry, c.connector.timeout = c.opts.retry, c.opts.timeout
 	c.connector.delay = Backoff{Least: c.opts.least, Most: max(c.opts.least, c.opts.most)}
@@ -104,12 +105,12 @@ func (c *TcpClient) Connect() error {
 	c.wanted.Store(true)
 	// Queued also on the loop: see Connector.Start.
 	return c.loop.QueueInLoop(func() {
-		conn := c.Connection()
+		conn := c.current()
 		switch {
 		case !c.wanted.Load():
 		case conn == nil || conn.State() == Disconnected:
 			c.connector.startInLoop()
-		case !conn.Connected():
+		case conn.State() == Disconnecting:
 			c.again = true
 		}
 	})
@@ -131,14 +132,26 @@ func (c *TcpClient) end(how func(*TcpConnection)) error {
 		}
 		c.again = false
 		c.connector.stopInLoop()
-		if conn := c.Connection(); conn != nil {
+		switch conn := c.current(); {
+		case conn == nil:
+		case conn.State() == Connecting: // a TLS handshake is under way
+			conn.closeInLoop(nil)
+		default:
 			how(conn)
 		}
 	})
 }
 
-// Connection returns the connection, nil while there is none.
+// Connection returns the connection, nil while there is none; one over TLS is there
+// from the end of its handshake on.
 func (c *TcpClient) Connection() *TcpConnection {
+	if conn := c.current(); conn != nil && conn.State() != Connecting {
+		return conn
+	}
+	return nil
+}
+
+func (c *TcpClient) current() *TcpConnection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.conn
@@ -151,7 +164,7 @@ func (c *TcpClient) setConnection(conn *TcpConnection) {
 }
 
 func (c *TcpClient) establishedInLoop(fd int) {
-	if conn := c.Connection(); conn != nil && conn.State() != Disconnected {
+	if conn := c.current(); conn != nil && conn.State() != Disconnected {
 		_ = closeFD(fd) // there is one already, and one is the promise
 		return
 	}
@@ -166,10 +179,14 @@ func (c *TcpClient) establishedInLoop(fd int) {
 // unless the connection lasted, so that a server which accepts and hangs up at
 // once is not hammered.
 func (c *TcpClient) goneInLoop(conn *TcpConnection) {
-	if c.Connection() != conn {
+	if c.current() != conn {
 		return // followed by another already
 	}
 	c.setConnection(nil)
+	if !conn.flags.any(announced) && c.wanted.Load() && !c.again {
+		c.connector.refusedInLoop(conn.Err())
+		return
+	}
 	if c.again {
 		c.again = false
 		c.connector.startInLoop()

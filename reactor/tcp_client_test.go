@@ -21,6 +21,9 @@ type failure struct {
 // connectTo makes a client that is stopped with the test.
 func connectTo(tb testing.TB, loop *reactor.EventLoop, addr reactor.InetAddress, cb *reactor.Callbacks, opts ...reactor.ClientOption) *reactor.TcpClient {
 	tb.Helper()
+	if _, ok := secured.Load(addr.String()); ok {
+		opts = append(opts, reactor.WithClientTLS(&reactor.TLS{Config: clientConfig()}))
+	}
 	client := reactor.NewTcpClient(loop, addr, cb, opts...)
 	must(tb, client.Connect())
 	tb.Cleanup(func() { check(tb, client.Stop()); turn(tb, loop) })

@@ -87,9 +87,40 @@ type TcpConnection struct {
 
 	id         uint64
 	peer       InetAddress
-	err        error
+	rare       *connRare
 	lastActive time.Duration
 	alarm      alarm
+}
+
+// connRare is what a connection over plain TCP has no need of before its end. Loop
+// goroutine only.
+type connRare struct {
+	err error // why the connection closed
+	tls *tlsStream
+}
+
+// needRare returns c.rare, which it makes.
+func (c *TcpConnection) needRare() *connRare {
+	if c.rare == nil {
+		c.rare = new(connRare)
+	}
+	return c.rare
+}
+
+// setErr keeps why the connection closes: the first reason.
+func (c *TcpConnection) setErr(err error) {
+	if err != nil && c.Err() == nil {
+		c.needRare().err = err
+	}
+}
+
+// tls returns the connection's TLS, nil where there is none. Any goroutine: with TLS
+// rare is there from the beginning.
+func (c *TcpConnection) tls() *tlsStream {
+	if c.shared.tls == nil {
+		return nil
+	}
+	return c.rare.tls
 }
 
 type connFlags uint16
@@ -106,6 +137,8 @@ const (
 	delivering               // inside Message
 	outputLost               // the peer takes no more; what it sent is still read
 	readsWhenFull            // output above the high-water mark does not pause reading
+	announced                // the Connection callback has run
+	pausedByTLS              // a handshake waits for its turn, or is worked on elsewhere
 )
 
 func (f *connFlags) set(bits connFlags)     { *f |= bits }
@@ -119,6 +152,8 @@ type connShared struct {
 	logger *slog.Logger
 	marks  waterMarks
 	linger time.Duration
+	tls    *TLS // nil: none
+	client bool
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 }
 
@@ -136,11 +171,14 @@ const readBudget = 16
 func newTcpConnection(shared *connShared, fd int, id uint64, peer InetAddress, cb *Callbacks) *TcpConnection {
 	c := &TcpConnection{shared: shared, cb: cb, id: id, peer: peer}
 	c.channel.init(shared.loop, fd, c, true)
+	if shared.tls != nil {
+		c.rare = &connRare{tls: newTLSStream(c, shared.tls, shared.client)}
+	}
 	return c
 }
 
-// establishInLoop registers the connection and announces it. One that the poller
-// refuses is closed unannounced.
+// establishInLoop registers the connection and announces it, or has TLS do so. One
+// that the poller refuses is closed unannounced.
 func (c *TcpConnection) establishInLoop() {
 	l := c.Loop()
 	c.lastActive = l.Now()
@@ -150,6 +188,16 @@ func (c *TcpConnection) establishInLoop() {
 		return
 	}
 	l.adopt(c)
+	if t := c.tls(); t != nil {
+		t.handshake.begin()
+		return
+	}
+	c.announceInLoop()
+}
+
+// announceInLoop tells the user that the connection is established.
+func (c *TcpConnection) announceInLoop() {
+	c.flags.set(announced)
 	c.state.Store(uint32(Connected))
 	if c.cb.Connection != nil {
 		c.cb.Connection(c)
@@ -164,7 +212,7 @@ func (c *TcpConnection) HandleRead() {
 		if !c.channel.Reading() || c.pausesFor(c.OutputBytes()) {
 			return
 		}
-		n, short, err := c.in.ReadFD(c.channel.FD(), c.Loop().extra)
+		n, short, err := c.received().ReadFD(c.channel.FD(), c.Loop().extra)
 		switch {
 		case err == unix.EAGAIN && c.flags.any(outputLost):
 			c.closeInLoop(nil)
@@ -177,7 +225,7 @@ func (c *TcpConnection) HandleRead() {
 			return
 		case n == 0:
 			c.channel.drained(EventRead)
-			c.peerClosedInLoop()
+			c.finReceived()
 			return
 		}
 		drained := short && c.shortMeansDrained()
@@ -187,11 +235,33 @@ func (c *TcpConnection) HandleRead() {
 		if !c.flags.any(discarding) {
 			c.lastActive = c.Loop().Now()
 		}
-		c.deliver()
+		if t := c.tls(); t != nil {
+			t.open()
+		} else {
+			c.deliver()
+		}
 		if drained {
 			return
 		}
 	}
+}
+
+// received is what the socket is read into.
+func (c *TcpConnection) received() *Buffer {
+	if t := c.tls(); t != nil {
+		return &t.raw
+	}
+	return &c.in
+}
+
+// finReceived handles the peer's FIN. TLS has an end of its own in front of it.
+func (c *TcpConnection) finReceived() {
+	if t := c.tls(); t != nil && !c.flags.any(discarding|outputLost) {
+		t.fin = true
+		t.open()
+		return
+	}
+	c.peerClosedInLoop()
 }
 
 // shortMeansDrained reports whether a read that was not filled took all there was,
@@ -292,7 +362,7 @@ func (c *TcpConnection) pausesFor(pending int) bool {
 // Shutdown until the FIN is out nothing is read: the peer is slowed down rather
 // than drained.
 func (c *TcpConnection) updateReading() {
-	reasons := pausedByUser | pausedByOutput | peerClosed | destroying
+	reasons := pausedByUser | pausedByOutput | pausedByTLS | peerClosed | destroying
 	if c.flags.any(readsWhenFull) {
 		reasons &^= pausedByOutput
 	}
@@ -308,6 +378,10 @@ func (c *TcpConnection) updateReading() {
 	}
 	if err != nil {
 		c.closeInLoop(err)
+		return
+	}
+	if t := c.tls(); wanted && t != nil {
+		t.resume()
 	}
 }
 
@@ -315,6 +389,16 @@ func (c *TcpConnection) updateReading() {
 // Connection callback still comes, from the loop, after this returns. Any
 // goroutine.
 func (c *TcpConnection) ForceClose() { c.forceClose(nil) }
+
+// Leave closes a connection that has no output waiting at once, and waits for nothing
+// of the peer, which over TLS is told that the stream ends here (close_notify) where
+// ForceClose would leave it to guess. Loop goroutine only.
+func (c *TcpConnection) Leave() {
+	if t := c.tls(); t != nil && !c.PendingOutput() && t.sealEnd() {
+		_, _ = t.writeSealed() // if the kernel takes it
+	}
+	c.closeInLoop(nil)
+}
 
 func (c *TcpConnection) forceClose(err error) {
 	// Refused only by a loop that has quit, which closed its connections.
@@ -329,9 +413,7 @@ func (c *TcpConnection) closeInLoop(err error) {
 		return
 	}
 	c.flags.set(destroying)
-	if c.err == nil {
-		c.err = err
-	}
+	c.setErr(err)
 	c.mu.Lock()
 	c.outClosed = true
 	c.mu.Unlock()
@@ -350,7 +432,10 @@ func (c *TcpConnection) destroyInLoop() {
 	}
 	c.state.Store(uint32(Disconnected))
 	_ = c.channel.Remove() // it fails only for an fd that is not there any more
-	if c.cb.Connection != nil {
+	if t := c.tls(); t != nil {
+		t.close()
+	}
+	if c.flags.any(announced) && c.cb.Connection != nil {
 		c.cb.Connection(c)
 	}
 	c.Loop().abandon(c)
@@ -430,7 +515,12 @@ func (c *TcpConnection) PeerClosed() bool { return c.flags.any(peerClosed) }
 // Err says why the connection closed: nil for an orderly end, else ErrTimeout,
 // ErrLinger, ErrOutputFull, ErrFileTruncated or what the kernel said. Loop
 // goroutine only.
-func (c *TcpConnection) Err() error { return c.err }
+func (c *TcpConnection) Err() error {
+	if c.rare == nil {
+		return nil
+	}
+	return c.rare.err
+}
 
 // LastActive is when a byte last moved either way, on the clock of EventLoop.Now.
 // Loop goroutine only.

@@ -39,7 +39,7 @@ func writeUntilBlocked(t *testing.T, conn net.Conn, limit int) (written int) {
 // the loop could read; then the client reads, and everything comes back.
 func TestWaterMarks(t *testing.T) {
 	const low, high, hard = 16 << 10, 64 << 10, 256 << 10
-	everywhere(t, func(t *testing.T, where string) {
+	onPlain(t, func(t *testing.T, where string) {
 		life := newEnds()
 		var messages atomic.Int32
 		marks := make(chan string, 100)
@@ -236,7 +236,7 @@ func TestStopRead(t *testing.T) {
 			}
 			write(t, client, "more")
 			inLoop(t, c.Loop(), func() {
-				eventually(t, "more has arrived", func() bool { return unread(c) == 4 })
+				eventually(t, "more has arrived", func() bool { return unread(c) >= 4 })
 			})
 			turn(t, c.Loop())
 			if len(got) != 0 {

@@ -47,7 +47,7 @@ func (c *TcpConnection) Send(p []byte) error {
 // the same iteration sends after it is joined as usual. WriteComplete does not come
 // for what left at once.
 func (c *TcpConnection) SendNow(p []byte) error {
-	if c.PendingOutput() || !c.Loop().IsInLoopThread() || c.lastActive == c.Loop().Now() || c.channel.Writing() {
+	if c.PendingOutput() || !c.Loop().IsInLoopThread() || c.lastActive == c.Loop().Now() || c.channel.Writing() || c.tls() != nil {
 		return c.Send(p)
 	}
 	c.mu.Lock()
@@ -62,9 +62,7 @@ func (c *TcpConnection) SendNow(p []byte) error {
 		c.lastActive = c.Loop().Now()
 		return nil
 	case err != nil && err != unix.EAGAIN:
-		if c.err == nil {
-			c.err = err // the kernel says why only once; the flush meets it again
-		}
+		c.setErr(err) // the kernel says why only once; the flush meets it again
 	}
 	return c.Send(p[max(n, 0):])
 }
@@ -168,8 +166,8 @@ func (c *TcpConnection) sendInLoop(pieces ...[]byte) error {
 		switch err := c.writeSending(); {
 		case err == unix.EAGAIN:
 			c.awaitWritable()
-		case err != nil && c.err == nil:
-			c.err = err
+		case err != nil:
+			c.setErr(err)
 		}
 	}
 	c.sending.own()
@@ -221,7 +219,7 @@ func (c *TcpConnection) writeInLoop() {
 		return
 	}
 	var err error
-	if !c.sending.empty() {
+	if c.unsent() {
 		err = c.writeSending()
 	}
 	switch {
@@ -230,7 +228,7 @@ func (c *TcpConnection) writeInLoop() {
 	case err != nil:
 		c.loseOutput(err)
 		return
-	case !c.sending.empty():
+	case c.unsent():
 		c.waitWritable(false)
 		c.flushLaterInLoop() // the budget is used up
 	default:
@@ -248,14 +246,31 @@ func (c *TcpConnection) awaitWritable() {
 	c.waitWritable(true)
 }
 
+// unsent reports whether there is anything to write.
+func (c *TcpConnection) unsent() bool {
+	if t := c.tls(); t != nil {
+		return t.unsent()
+	}
+	return !c.sending.empty()
+}
+
 // writeSending writes what fd takes, and accounts for it.
 func (c *TcpConnection) writeSending() error {
-	weight, sent, err := c.sending.writeTo(c.channel.FD(), &c.Loop().iovecs)
+	if t := c.tls(); t != nil {
+		return t.write()
+	}
+	_, err := c.writeQueue(c.sending)
+	return err
+}
+
+// writeQueue writes what fd takes of q.
+func (c *TcpConnection) writeQueue(q *outputQueue) (sent int64, err error) {
+	weight, sent, err := q.writeTo(c.channel.FD(), &c.Loop().iovecs)
 	if sent > 0 {
 		c.lastActive = c.Loop().Now()
 	}
 	c.weight.Add(int64(-weight))
-	return err
+	return sent, err
 }
 
 func (c *TcpConnection) waitWritable(wait bool) {
@@ -280,6 +295,10 @@ func (c *TcpConnection) outputDone() {
 		c.sending = nil
 	}
 	if c.flags.any(finWanted) {
+		if t := c.tls(); t != nil && t.sealEnd() {
+			c.flushLaterInLoop() // the end of the TLS stream leaves before the FIN
+			return
+		}
 		c.sendFin()
 		return
 	}
@@ -293,9 +312,7 @@ func (c *TcpConnection) outputDone() {
 // loseOutput: the peer takes no more. What it sent before is still read, as far
 // as the user is reading, and then the connection closes with err.
 func (c *TcpConnection) loseOutput(err error) {
-	if c.err == nil {
-		c.err = err
-	}
+	c.setErr(err)
 	c.mu.Lock()
 	c.outClosed = true
 	c.mu.Unlock()
@@ -328,6 +345,9 @@ func (c *TcpConnection) discardOutput() {
 		c.sending.discard()
 		c.sending = nil
 	}
+	if t := c.tls(); t != nil {
+		t.dropSealed()
+	}
 	c.weight.Store(0)
 }
 
@@ -351,6 +371,9 @@ func (c *TcpConnection) checkWaterMarks() {
 		if c.cb.LowWater != nil {
 			c.cb.LowWater(c)
 		}
+	}
+	if t := c.tls(); t != nil && c.channel.Reading() {
+		t.resume() // it stopped at the mark, and what was above it is written already
 	}
 }
 

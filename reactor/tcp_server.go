@@ -126,7 +126,7 @@ func (s *TcpServer) shareWithLoops() {
 	for _, loop := range s.pool.Loops() {
 		shared[loop] = &connShared{
 			loop: loop, name: s.opts.name, logger: s.opts.logger,
-			marks: s.opts.marks, linger: s.opts.linger, gone: s.gone,
+			marks: s.opts.marks, linger: s.opts.linger, tls: s.opts.tls, gone: s.gone,
 		}
 	}
 	s.mu.Lock()

@@ -19,6 +19,7 @@ type serverOptions struct {
 	limits   []*ConnectionLimit // the server's own is among them
 	marks    waterMarks
 	linger   time.Duration
+	tls      *TLS
 	logger   *slog.Logger
 }
 

@@ -92,9 +92,12 @@ func (s *TcpServer) onOwnLoop() bool {
 	return s.base.IsInLoopThread()
 }
 
-// drain asks a connection to finish, unless it is at its end already.
+// drain asks a connection to finish, unless it is at its end already. One that is
+// not established yet has nothing to finish.
 func drain(c *TcpConnection) {
 	switch {
+	case c.State() == Connecting:
+		c.closeInLoop(ErrClosed)
 	case !c.Connected():
 	case c.cb.Drain != nil:
 		c.cb.Drain(c)

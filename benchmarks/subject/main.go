@@ -13,6 +13,7 @@ import (
 
 	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/reactor"
 	"github.com/carillon-go/carillon/static"
 	"github.com/carillon-go/carillon/ws"
 )
@@ -54,6 +55,14 @@ func run() error {
 		}
 		defer files.Close()
 		app.Mount("/static", files.Serve, http.Inline)
+	}
+	config, err := endpoint.TLS()
+	if err != nil {
+		return err
+	}
+	if config != nil {
+		app.Server.TLS = &reactor.TLS{Config: config}
+		return app.RunTLS(addr, "", "")
 	}
 	return app.Run(addr)
 }

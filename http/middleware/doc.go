@@ -21,6 +21,7 @@
 //	Log            one record for each request
 //	Metrics        counts and times requests; MetricsHandler shows what it has counted
 //	Recover        makes an error of a panic
+//	RedirectHTTPS  sends who comes by plain HTTP to HTTPS
 //	SecureHeaders  header lines that keep browsers from harm
 //	Health         answers the questions of load balancers, ahead of all that may refuse them
 //	RateLimit      refuses clients that ask too often

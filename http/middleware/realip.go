@@ -55,11 +55,13 @@ func RealIPWith(opts RealIPOptions) http.Middleware {
 
 type httpsKey struct{}
 
-// IsHTTPS says whether a proxy has told, which [RealIPWith] was told to believe about it, that the client came by TLS. Any
-// goroutine may call it.
+// IsHTTPS says whether the client came by TLS: by what a proxy has told that [RealIPWith] was told to believe about it, else
+// by the connection.
 func IsHTTPS(c *http.Ctx) bool {
-	https, _ := http.Get[bool](c, httpsKey{})
-	return https
+	if https, told := http.Get[bool](c, httpsKey{}); told {
+		return https
+	}
+	return c.Secure()
 }
 
 type realIP struct {
@@ -125,8 +127,8 @@ func (r *realIP) find(c *http.Ctx) {
 		if !r.Forwarded {
 			proto = onlyValue(slices.Collect(c.HeaderLines("X-Forwarded-Proto")))
 		}
-		if strings.EqualFold(proto, "https") {
-			c.Set(httpsKey{}, true)
+		if proto != "" {
+			c.Set(httpsKey{}, strings.EqualFold(proto, "https"))
 		}
 	}
 }

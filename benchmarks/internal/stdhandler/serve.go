@@ -16,11 +16,21 @@ func WithWebSocket(server string, echo, broadcast http.HandlerFunc) http.Handler
 	return mux
 }
 
-// Serve serves h by net/http on 127.0.0.1:$PORT until that fails.
+// Serve serves h by net/http on 127.0.0.1:$PORT until that fails, over TLS where
+// endpoint.TLS says so.
 func Serve(server string, h http.Handler) error {
 	addr, err := endpoint.Addr()
-	if err == nil {
-		err = http.ListenAndServe(addr, h)
+	if err != nil {
+		return fmt.Errorf("%s: %w", server, err)
 	}
-	return fmt.Errorf("%s: %w", server, err)
+	s := &http.Server{Addr: addr, Handler: h}
+	if s.TLSConfig, err = endpoint.TLS(); err != nil {
+		return fmt.Errorf("%s: %w", server, err)
+	}
+	if s.TLSConfig == nil {
+		return fmt.Errorf("%s: %w", server, s.ListenAndServe())
+	}
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	return fmt.Errorf("%s: %w", server, s.ListenAndServeTLS("", ""))
 }
