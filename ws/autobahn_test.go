@@ -85,6 +85,7 @@ func TestAutobahnCount(t *testing.T) {
 // runAutobahn runs cases beside each other on one server that echoes, and then
 // checks that a fresh connection is served.
 func runAutobahn(t *testing.T, cases []autobahnCase, opts ...ws.EndpointOption) {
+	ws.OnceIsEnough(t)
 	addr := serveEcho(t, opts...)
 	// A Cleanup runs when the parallel subtests have ended, and before that of
 	// the server.
