@@ -103,6 +103,7 @@ func (h *Hub) spread(p publication) error {
 		return nil
 	}
 	m := h.encode(&p)
+	cost := memberWeight * int(t.count.Load()) / max(len(rooms), 1)
 	if kept {
 		t.history.keep(p.Position.Offset, m)
 		if len(rooms) == 0 {
@@ -110,7 +111,7 @@ func (h *Hub) spread(p publication) error {
 		}
 	}
 	for _, r := range rooms {
-		r.shard.put(task{do: doDeliver, room: r, msg: m, conn: p.except})
+		r.shard.put(task{do: doDeliver, room: r, msg: m, conn: p.except, cost: cost})
 	}
 	t.mu.Unlock()
 	for _, r := range rooms {

@@ -103,9 +103,7 @@ func (r *relay) wanted(name string) bool {
 	if name != "" {
 		return r.hub.topics.find(name) != nil
 	}
-	r.hub.lobby.mu.Lock()
-	defer r.hub.lobby.mu.Unlock()
-	return len(r.hub.lobby.rooms) > 0 || r.hub.onPresence != nil
+	return len(*r.hub.shards.Load()) > 0 || r.hub.onPresence != nil
 }
 
 // again tries these topics later.
@@ -122,7 +120,7 @@ func (r *relay) again(names []string) {
 	})
 }
 
-func (r *relay) full() bool { return r != nil && r.out.full(hubQueueLimit) }
+func (r *relay) full() bool { return r != nil && r.out.full(r.hub.queueLimit) }
 
 // publish hands a message over; stored says that it comes back.
 func (r *relay) publish(p publication, stored bool) {
