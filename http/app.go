@@ -82,7 +82,9 @@ func (a *App) prepare() {
 func (a *App) Routes() []*Route { return append([]*Route(nil), a.routes...) }
 
 // Listen is Server.Listen.
-func (a *App) Listen(addr string) (reactor.InetAddress, error) { return a.Server.Listen(addr) }
+func (a *App) Listen(addr string, options ...ListenOption) (reactor.InetAddress, error) {
+	return a.Server.Listen(addr, options...)
+}
 
 // Start fixes the routes and is Server.Start.
 func (a *App) Start() error {
