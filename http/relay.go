@@ -112,6 +112,9 @@ func (r *Relay) Resume() {
 	r.pumpLater()
 }
 
+// Pause has Body not called until Resume is, for who cannot take any more of the body and has not been called by Body.
+func (r *Relay) Pause() { r.wanted = false }
+
 // pumpLater has the body passed on in the next round of functors, not within what has brought it.
 func (r *Relay) pumpLater() {
 	if r.queued || !r.wanted || r.closed || r.ended {
