@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -37,6 +38,15 @@ func At(key string, err error) error {
 		return nil
 	}
 	return &KeyError{Path: key, Err: err}
+}
+
+// Locate tells the file and line of a mistake that showed after Load, as far as it has a key.
+func (s *Source) Locate(err error) error {
+	text, readErr := os.ReadFile(s.File)
+	if s.File == "" || readErr != nil {
+		return err
+	}
+	return located(s.File, text, err)
 }
 
 func located(file string, text []byte, err error) error {

@@ -1,4 +1,4 @@
-package status
+package monitor
 
 import (
 	"embed"

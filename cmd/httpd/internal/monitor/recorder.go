@@ -1,5 +1,5 @@
-// Package status shows how a server does: figures of the last minutes, on a page that is fed by a WebSocket.
-package status
+// Package monitor shows how a server does: figures of the last minutes, on a page that is fed by a WebSocket.
+package monitor
 
 import (
 	"math/bits"

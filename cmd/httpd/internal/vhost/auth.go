@@ -1,4 +1,4 @@
-package site
+package vhost
 
 import (
 	"crypto/hmac"

@@ -1,9 +1,9 @@
-// Package site makes of a site's configuration what serves it: files or upstreams, and the rules in front of them.
+// Package vhost makes of a site's configuration what serves it: files or upstreams, and the rules in front of them.
 //
 // All rules see the same path, decoded once and clean, that the files and upstreams are looked up by; a rewrite changes it for
 // all that stand behind. From the outside in: what the whole server has (log, counters), header lines, CORS, redirects,
 // rewrites, passwords, content.
-package site
+package vhost
 
 import (
 	"errors"
