@@ -43,14 +43,15 @@ function plot(svg, lines, least, label) {
   let high = least;
   for (const line of lines) for (const s of samples) high = Math.max(high, line(s));
   high = ceiling(high, least);
-  const x = (i) => left + w * (1 - (samples.length - 1 - i) / (most - 1));
+  const shown = Math.max(60, samples.length);
+  const x = (i) => left + w * (1 - (samples.length - 1 - i) / (shown - 1));
   const y = (v) => top + h * (1 - v / high);
   const parts = [];
   for (const f of [0, 0.5, 1]) {
     parts.push(node("line", { class: "grid", x1: left, x2: left + w, y1: y(high * f), y2: y(high * f) }));
     parts.push(node("text", { x: left - 6, y: y(high * f) + 4, "text-anchor": "end" }, label(high * f)));
   }
-  for (const [at, text] of [[left, "5 min ago"], [left + w, "now"]]) {
+  for (const [at, text] of [[left, `${Math.round(shown / 6) / 10} min ago`], [left + w, "now"]]) {
     parts.push(node("text", { x: at, y: height - 3, "text-anchor": at === left ? "start" : "end" }, text));
   }
   lines.forEach((line, n) => {
