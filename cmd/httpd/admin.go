@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -43,7 +44,7 @@ func (a *admin) listen(ctx context.Context, bound []reactor.InetAddress) error {
 	}
 	a.sampler = monitor.NewSampler(a.recorder, a.d.server, moduleVersion(), where)
 	a.app.Use(middleware.Health("/-/health"))
-	a.app.Get("/-/metrics", middleware.MetricsHandler(a.set))
+	a.app.Get("/-/metrics", a.metrics)
 	a.sampler.Register(a.app)
 	for _, addr := range a.d.config.Admin {
 		at, err := a.d.listeners.Open(ctx, &a.app.Server, addr)
@@ -55,6 +56,17 @@ func (a *admin) listen(ctx context.Context, bound []reactor.InetAddress) error {
 		}
 	}
 	return a.app.Start()
+}
+
+// metrics answers with what was counted, and with what the process is.
+func (a *admin) metrics(c *http.Ctx) error {
+	var b bytes.Buffer
+	a.set.WritePrometheus(&b)
+	metrics.WriteProcessMetrics(&b)
+	if err := c.SetHeader("Cache-Control", "no-store"); err != nil {
+		return err
+	}
+	return c.Blob(200, "text/plain; version=0.0.4; charset=utf-8", b.Bytes())
 }
 
 // close ends it. A page that is open finds the next process by itself.

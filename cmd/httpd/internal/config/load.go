@@ -111,15 +111,16 @@ func decode(file string, text []byte, c *Config) error {
 		relativeTo(base, &c.Sites[i])
 	}
 	relativeTo(base, &c.Site)
-	for _, key := range md.Undecoded() {
-		path := key.String()
-		err := errors.New("there is no such key")
-		if guess := closest(path); guess != "" {
-			err = fmt.Errorf("there is no such key: did you mean %s?", guess)
-		}
-		return &Error{file, lineOf(text, path, nil), path, err}
+	unknown := md.Undecoded()
+	if len(unknown) == 0 {
+		return nil
 	}
-	return nil
+	path := unknown[0].String()
+	err = errors.New("there is no such key")
+	if guess := closest(path); guess != "" {
+		err = fmt.Errorf("there is no such key: did you mean %s?", guess)
+	}
+	return &Error{file, lineOf(text, path, nil), path, err}
 }
 
 // relativeTo makes the paths of a file relative to it, so that it means the same wherever httpd was started.
