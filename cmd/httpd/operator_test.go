@@ -32,7 +32,7 @@ func TestAdminListener(t *testing.T) {
 		t.Errorf("health: %d %s", status, body)
 	}
 	_, body := get(t, admin+"/-/metrics")
-	for _, want := range []string{`status="2xx"} 3`, `status="4xx"} 1`, "http_request_duration_seconds_bucket", "http_connections ", "http_response_body_bytes_total", "go_goroutines", "process_open_fds"} {
+	for _, want := range []string{`status="2xx"} 3`, `status="4xx"} 1`, "http_request_duration_seconds_bucket", "http_connections ", "http_response_body_bytes_total", "go_goroutines", "process_cpu_seconds_total"} {
 		if !bytes.Contains(body, []byte(want)) {
 			t.Errorf("no %s in the metrics", want)
 		}

@@ -350,7 +350,9 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // An upstream that answers before it has the body must be heard.
 func TestEarlyAnswerToAnUpload(t *testing.T) {
-	up := upstream(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Error(w, "too big", nethttp.StatusRequestEntityTooLarge) })
+	up := upstream(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		nethttp.Error(w, "too big", nethttp.StatusRequestEntityTooLarge)
+	})
 	c := dial(t, front(t, up.URL))
 	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 100000000\r\nExpect: 100-continue\r\n\r\n")
 	res, err := nethttp.ReadResponse(bufio.NewReader(c), nil)
