@@ -82,7 +82,9 @@ func (a *App) prepare() {
 func (a *App) Routes() []*Route { return append([]*Route(nil), a.routes...) }
 
 // Listen is Server.Listen.
-func (a *App) Listen(addr string) (reactor.InetAddress, error) { return a.Server.Listen(addr) }
+func (a *App) Listen(addr string, options ...ListenOption) (reactor.InetAddress, error) {
+	return a.Server.Listen(addr, options...)
+}
 
 // Start fixes the routes and is Server.Start.
 func (a *App) Start() error {
@@ -105,7 +107,7 @@ func (a *App) Run(addrs ...string) error {
 	return a.run(a.Listen, addrs...)
 }
 
-func (a *App) run(listen func(addr string) (reactor.InetAddress, error), addrs ...string) error {
+func (a *App) run(listen func(addr string, options ...ListenOption) (reactor.InetAddress, error), addrs ...string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	for _, addr := range addrs {

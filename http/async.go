@@ -30,7 +30,7 @@ var ErrNoAsync = errors.New("http: no Async behind a middleware of net/http")
 func (c *Ctx) Async() (*Async, error) {
 	x := c.live()
 	switch {
-	case x.phase != unanswered:
+	case x.phase != unanswered, x.relay != nil:
 		return nil, ErrWritten
 	case x.nested != nil:
 		return nil, ErrNoAsync
@@ -92,6 +92,11 @@ func (a *Async) giveUp() { a.run(func(c *Ctx) error { return c.NoContent(clientC
 // is given up here, one that goes later by its connection.
 func (a *Async) park() {
 	x := a.x
+	if r := x.relay; r != nil {
+		// Queued also on the loop, so that it begins behind the handler. A loop that has quit has closed the connection.
+		_ = x.worker.loop.QueueInLoop(r.begin)
+		return
+	}
 	x.room.mu.Lock()
 	a.mu.Lock()
 	a.parked = true

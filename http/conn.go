@@ -22,6 +22,7 @@ type conn struct {
 type place struct {
 	worker *worker
 	local  reactor.InetAddress
+	remote reactor.InetAddress // whom a preface has named; a place of that connection alone
 }
 
 type connFlags uint16
@@ -136,7 +137,7 @@ func (c *conn) readHead(in *reactor.Buffer) bool {
 		c.rest()
 	}
 	x.begin(c, nil, b[:n])
-	x.setRoute(w.server.find(x))
+	x.setRoute(w.server.route(x))
 	if x.head.length > x.limit {
 		return c.refuseBody(in, x, errBodyTooBig)
 	}

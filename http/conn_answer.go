@@ -120,7 +120,7 @@ func (c *conn) refuseRequest(x *exchange, err error) bool {
 		e = errRequestLine
 	}
 	w := c.worker
-	w.reportRefusal(c.tcp, e)
+	w.reportRefusal(c, e)
 	x.body.set(nil)
 	x.close = true
 	w.withCtx(x, func(ctx *Ctx) { w.server.writeError(ctx, e) })

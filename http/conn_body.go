@@ -22,6 +22,9 @@ func (c *conn) awaitBody(in *reactor.Buffer, x *exchange, n int) bool {
 			x.body.pipe.first = func(late bool) { c.askForBody(x, late) }
 		}
 		c.startBodyClock()
+		if x.route.inline {
+			return c.dispatch(x)
+		}
 		c.offload(x)
 		return true
 	}

@@ -71,7 +71,7 @@ func (c *Ctx) RemoteAddr() reactor.InetAddress {
 	if x.conn == nil {
 		return x.via.remoteAddr()
 	}
-	return x.conn.tcp.PeerAddr()
+	return x.conn.remoteAddr()
 }
 
 // LocalAddr returns the address that the client connected to.

@@ -102,7 +102,10 @@ func (x *exchange) awaitRoom() error {
 	if x.conn == nil || x.conn.tcp.OutputBytes() <= roomMark {
 		return nil
 	}
-	if x.onLoop {
+	switch {
+	case x.relay != nil:
+		return nil // it asks for the room itself
+	case x.onLoop:
 		return reactor.ErrOnLoop
 	}
 	x.room.mu.Lock()

@@ -51,6 +51,9 @@ func (c *conn) gone() {
 	if parked != nil {
 		parked.abandon()
 	}
+	if r := c.x.relay; r != nil {
+		r.lost(cause)
+	}
 }
 
 // abandon tells a handler at work that its client has left: its context ends, and reading the body fails.
@@ -87,8 +90,12 @@ func (c *conn) written() {
 
 // roomMade tells a handler that waits for its client to take output.
 func (c *conn) roomMade() {
-	if c.has(running) {
-		c.x.room.made()
+	if !c.has(running) {
+		return
+	}
+	c.x.room.made()
+	if r := c.x.relay; r != nil {
+		r.roomMade()
 	}
 }
 
@@ -126,6 +133,10 @@ func (c *conn) timeout() {
 		return
 	}
 	receiving := c.receiving()
+	if c.has(ending) && c.x == nil && !receiving && !c.has(stopped) && !c.tcp.PendingOutput() {
+		c.leave() // a server that retires has waited long enough for a request
+		return
+	}
 	patience, expired := times.idle, c.leave
 	switch {
 	case c.has(stopped) || !receiving && c.tcp.PendingOutput():
@@ -215,6 +226,11 @@ func (c *conn) drain() {
 		if c.has(running) {
 			c.x.endIfEndless()
 		}
+		return
+	}
+	if idle := c.worker.server.retireAfter(); idle > 0 {
+		c.set(ending) // and timeout looks when that is over
+		c.tcp.SetDeadline(c.worker.loop.Now() + idle)
 		return
 	}
 	c.leave()

@@ -48,6 +48,7 @@ type exchange struct {
 	after  []func(c *Ctx) // see Ctx.After
 	noted  []slog.Attr    // see Ctx.Note
 	async  *Async         // an answer that is to come from elsewhere
+	relay  *Relay         // it comes piece by piece, on the loop
 	room   room
 	hand   *hand         // the goroutine that runs the handler
 	done   func()        // takes the exchange back, on the loop
@@ -116,7 +117,7 @@ func (x *exchange) bind(c *Ctx, onLoop bool) *Ctx {
 // end lets go of the request, and of storage that grew out of proportion.
 func (x *exchange) end() {
 	x.conn, x.via, x.ticket, x.ctx, x.route, x.raw, x.path = nil, nil, nil, nil, nil, nil, nil
-	x.matched, x.async, x.form = nil, nil, nil
+	x.matched, x.async, x.relay, x.form = nil, nil, nil, nil
 	clear(x.after)
 	x.after = x.after[:0]
 	x.noted, x.refused = nil, nil

@@ -16,6 +16,27 @@ type Filter interface {
 	Stream(c *Ctx, next io.Writer) FilterWriter
 }
 
+// A FileFilter is a Filter that wants to see files as well. A file that one of a request's filters wants is read into memory, and
+// passes all of them as a whole body.
+type FileFilter interface {
+	Filter
+	// File says whether it wants to see a file of n bytes that is about to be sent.
+	File(c *Ctx, n int64) bool
+}
+
+// wantsFile says whether a filter is to see a file of n bytes.
+func (x *exchange) wantsFile(code int, n int64) bool {
+	if !filtered(code) {
+		return false
+	}
+	for _, f := range x.filters {
+		if ff, ok := f.(FileFilter); ok && ff.File(x.ctx, n) {
+			return true
+		}
+	}
+	return false
+}
+
 // FilterWriter is the middle of a stream. Close writes the rest and does not close what is behind it.
 type FilterWriter interface {
 	io.Writer

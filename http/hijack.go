@@ -46,7 +46,7 @@ func (c *conn) hijackInLoop(h *hijacked) error {
 	if c.has(lost | finished) {
 		return ErrClientGone
 	}
-	h.local, h.remote = netAddr(c.tcp.LocalAddr()), netAddr(c.tcp.PeerAddr())
+	h.local, h.remote = netAddr(c.place.local), netAddr(c.remoteAddr())
 	if p := c.x.body.pipe; p != nil {
 		p.drop() // what is left of the body is the connection's now
 	}

@@ -28,6 +28,8 @@ type pipe struct {
 	// first is called before the first read waits, by whoever reads and under the lock, so that no answer begins meanwhile;
 	// late says that one has.
 	first func(late bool)
+	// arrived is called on the loop when there is more to take, or the end: for who does not wait in Read.
+	arrived func()
 }
 
 // pipeSize is how many bytes a pipe holds.
@@ -44,6 +46,9 @@ func newPipe(loop *reactor.EventLoop, left int64, resume func()) *pipe {
 func (p *pipe) fill(f func(dst []byte, room int) []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.arrived != nil {
+		defer p.arrived()
+	}
 	if p.dropped {
 		f(p.buf[:0], pipeSize)
 		return true
@@ -70,7 +75,31 @@ func (p *pipe) finish(err error) {
 		p.err = err
 	}
 	p.wake.Broadcast()
+	if p.arrived != nil {
+		p.arrived()
+	}
 	p.mu.Unlock()
+}
+
+// take is Read that does not wait, for the loop that fills the pipe: it returns all that is there, as a view that is valid
+// until the loop's next callback, or the error behind it; neither where more is to come.
+func (p *pipe) take() ([]byte, error) {
+	p.mu.Lock()
+	view := p.buf[p.off:]
+	p.off = len(p.buf)
+	err := p.err
+	if len(view) > 0 {
+		err = nil
+	}
+	again := p.stopped && len(view) > 0
+	if again {
+		p.stopped = false
+	}
+	p.mu.Unlock()
+	if again {
+		p.resume()
+	}
+	return view, err
 }
 
 // Read implements io.Reader. On the loop it returns reactor.ErrOnLoop where it would wait.

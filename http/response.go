@@ -3,8 +3,12 @@ package http
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/reactor"
 )
@@ -106,13 +110,20 @@ func (c *Ctx) NoContent(code int) error { return c.live().answer(code, "", nil) 
 
 // SendFile answers with n bytes of f from off, sent by sendfile(2); set their Content-Type before. f is taken over in any
 // case and closed: after its last byte, when the connection is lost, or at once for HEAD and on an error. When f turns out
-// to be shorter the connection is cut, because the length has been promised. Filters do not see it. Errors are those of
+// to be shorter the connection is cut, because the length has been promised. Filters do not see it, but for a FileFilter. Errors are those of
 // Text.
 func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 	x := c.live()
 	err := x.ready(code)
 	if err == nil && (off < 0 || n < 0) {
 		err = fmt.Errorf("http: send %d bytes of a file from %d", n, off)
+	}
+	if err == nil && x.wantsFile(code, n) {
+		body := make([]byte, n)
+		if _, err = io.ReadFull(io.NewSectionReader(fileReader{f}, off, n), body); err == nil {
+			err = x.answer(code, "application/octet-stream", body)
+		}
+		return closing(f, err)
 	}
 	if err == nil {
 		err = x.start(code, "application/octet-stream", n)
@@ -126,6 +137,25 @@ func (c *Ctx) SendFile(code int, f reactor.File, off, n int64) error {
 	}
 	x.sent = n
 	return x.deliverFile(f, off, n)
+}
+
+// fileReader reads a file where its descriptor stands, as sendfile(2) does.
+type fileReader struct{ f reactor.File }
+
+// ReadAt implements io.ReaderAt.
+func (r fileReader) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		k, err := unix.Pread(int(r.f.Fd()), p[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return n, os.NewSyscallError("pread", err)
+		case k == 0:
+			return n, io.EOF
+		}
+		n += max(k, 0)
+	}
+	return n, nil
 }
 
 func closing(f reactor.File, err error) error {

@@ -38,7 +38,9 @@ type RouteOption func(r *Route)
 func Inline(r *Route) { r.inline = true }
 
 // StreamBody starts the route's handler when the head has come: it reads the body as it arrives, by Ctx.BodyReader, and the
-// client is slowed down when the handler is behind. Without, a handler starts when the body is there.
+// client is slowed down when the handler is behind. Without, a handler starts when the body is there. With Inline as well the
+// handler runs on the loop, where reading would wait (reactor.ErrOnLoop): it passes the body on by Ctx.Relay, or leaves it to
+// who answers for Ctx.Async.
 func StreamBody(r *Route) { r.stream = true }
 
 // MaxBody bounds the bodies of the route's requests, in bytes, instead of Server.Limits.MaxBody; 0 means none at all.

@@ -135,9 +135,6 @@ func (r *Router) add(method, path string, h Handler, mount int, opts []RouteOpti
 	for _, set := range opts {
 		set(route)
 	}
-	if route.inline && route.stream {
-		panic(fmt.Sprintf("http: %q is both Inline and StreamBody: reading a stream waits, and a loop must not wait", pattern))
-	}
 	if err := r.app.tree.Add(parsed, route, route.origin); err != nil {
 		panic(fmt.Sprintf("http: %v", err))
 	}

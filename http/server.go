@@ -21,7 +21,7 @@ import (
 //
 // Durations: 0 means the default, a negative one none at all.
 type Server struct {
-	Handler Handler // required
+	Handler Handler // required, unless SetSites was called
 	Limits  Limits
 
 	// HeaderTimeout bounds a request's head, from its first byte to its last: then 408. Default 10 s.
@@ -81,7 +81,9 @@ type Server struct {
 	mu        sync.Mutex
 	phase     serverPhase
 	draining  atomic.Bool
+	retire    atomic.Int64             // how long connections may still wait for a request while it is, in nanoseconds
 	find      func(x *exchange) *Route // an App's; nil where Handler is all there is
+	sites     atomic.Pointer[Sites]    // nil where nobody has set any
 	base      *reactor.EventLoopThread
 	pool      *reactor.EventLoopThreadPool
 	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
@@ -117,9 +119,11 @@ func (s *Server) name() string {
 // Listen binds addr, as reactor.ParseInetAddress reads it, and returns the address with the port that was chosen for 0.
 // From here on the kernel accepts connections; they are served from Start on. Errors: those of parsing, ErrServerStarted,
 // ErrServerClosed, and those of the system, such as syscall.EADDRINUSE, wrapped.
-func (s *Server) Listen(addr string) (reactor.InetAddress, error) { return s.listen(addr, false) }
+func (s *Server) Listen(addr string, options ...ListenOption) (reactor.InetAddress, error) {
+	return s.listen(addr, false, options)
+}
 
-func (s *Server) listen(addr string, secure bool) (reactor.InetAddress, error) {
+func (s *Server) listen(addr string, secure bool, options []ListenOption) (reactor.InetAddress, error) {
 	parsed, err := reactor.ParseInetAddress(addr)
 	if err != nil {
 		return reactor.InetAddress{}, err
@@ -132,6 +136,10 @@ func (s *Server) listen(addr string, secure bool) (reactor.InetAddress, error) {
 	base, err := s.prepare()
 	if err != nil {
 		return reactor.InetAddress{}, err
+	}
+	var listen listenOptions
+	for _, set := range options {
+		set(&listen)
 	}
 	opts := []reactor.ServerOption{reactor.WithPool(s.pool), reactor.WithLogger(s.logger()), reactor.WithName("http")}
 	if write := s.timeouts().write; write > 0 {
@@ -147,7 +155,8 @@ func (s *Server) listen(addr string, secure bool) (reactor.InetAddress, error) {
 		}
 		opts = append(opts, reactor.WithTLS(s.TLS))
 	}
-	l, err := reactor.NewTcpServer(base, parsed, s.callbacks(), append(opts, s.ListenOptions...)...)
+	opts = append(append(opts, s.ListenOptions...), listen.reactor...)
+	l, err := reactor.NewTcpServer(base, parsed, s.callbacksFor(&listen), opts...)
 	if err != nil {
 		return reactor.InetAddress{}, err
 	}
@@ -221,7 +230,7 @@ func (s *Server) startLoops() error {
 	if err := s.mustBeNew(); err != nil {
 		return err
 	}
-	if s.Handler == nil && s.find == nil {
+	if s.Handler == nil && s.find == nil && s.sites.Load() == nil {
 		return errors.New("http: start a server: no Handler")
 	}
 	if !isText(s.Name) {
@@ -231,7 +240,7 @@ func (s *Server) startLoops() error {
 		return errors.New("http: start a server: no address to listen on")
 	}
 	s.phase = serverStarted
-	if s.find == nil {
+	if s.find == nil && s.Handler != nil {
 		only := &Route{chain: s.Handler, inline: true, maxBody: s.Limits.filled().MaxBody}
 		s.find = func(*exchange) *Route { return only }
 	}
@@ -262,7 +271,12 @@ const stopGrace = time.Second
 // Shutdown stops listening, closes idle connections, has requests that have begun answered, and ends the loops. When ctx
 // ends before, it cuts the connections that are left and returns ctx's error; it returns also when a handler holds its
 // loop for ever. A server that was never started is freed as well. A second call returns ErrServerClosed.
-func (s *Server) Shutdown(ctx context.Context) error {
+func (s *Server) Shutdown(ctx context.Context) error { return s.Retire(ctx, 0) }
+
+// Retire is Shutdown for a server whose place another takes, on the same listeners. A client cannot know that a connection on which
+// it sends its next request is just being closed, and would count that request as lost. So connections that wait for a
+// request are left open for idle; the answer to what they bring says that it is the last.
+func (s *Server) Retire(ctx context.Context, idle time.Duration) error {
 	s.mu.Lock()
 	if s.phase == serverClosed {
 		s.mu.Unlock()
@@ -275,6 +289,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 	}
 	s.phase = serverClosed
+	s.retire.Store(int64(idle))
 	s.draining.Store(true)
 	listeners := s.listeners
 	s.mu.Unlock()

@@ -14,7 +14,9 @@ import (
 // HTTPS: what a Server makes of its TLS, and what a Ctx tells of its connection.
 
 // ListenTLS is Listen for HTTPS, by the Server's TLS. One server may listen for both. Errors: also ErrNoCertificate.
-func (s *Server) ListenTLS(addr string) (reactor.InetAddress, error) { return s.listen(addr, true) }
+func (s *Server) ListenTLS(addr string, options ...ListenOption) (reactor.InetAddress, error) {
+	return s.listen(addr, true, options)
+}
 
 // ErrNoCertificate: ListenTLS without a TLS that says where certificates come from.
 var ErrNoCertificate = errors.New("http: listen for HTTPS: Server.TLS has no certificate")
@@ -68,7 +70,9 @@ func (s *Server) refusePlain(first []byte) []byte {
 }
 
 // ListenTLS is Server.ListenTLS.
-func (a *App) ListenTLS(addr string) (reactor.InetAddress, error) { return a.Server.ListenTLS(addr) }
+func (a *App) ListenTLS(addr string, options ...ListenOption) (reactor.InetAddress, error) {
+	return a.Server.ListenTLS(addr, options...)
+}
 
 // RunTLS is Run for HTTPS, on addr, or ":8443" where that is "". The certificate, with those of its issuers behind it, and its
 // key come from PEM files, and again when these change: see Certificates. Both names are "" where Server.TLS says where

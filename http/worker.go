@@ -213,16 +213,16 @@ func (x *exchange) call(h Handler, c *Ctx) (err error, failed bool) {
 var abortHandler = nethttp.ErrAbortHandler
 
 // reportRefusal notes what clients do wrong, for whoever looks for it.
-func (w *worker) reportRefusal(tcp *reactor.TcpConnection, e *Error) {
+func (w *worker) reportRefusal(c *conn, e *Error) {
 	if w.server.Refused != nil {
-		w.server.Refused(tcp.PeerAddr(), e)
+		w.server.Refused(c.remoteAddr(), e)
 	}
 	ctx, logger := context.Background(), w.server.logger()
 	if !logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	logger.LogAttrs(ctx, slog.LevelDebug, "http: request refused",
-		slog.Int("status", e.Code), slog.String("reason", e.Detail), slog.String("remote", tcp.PeerAddr().String()))
+		slog.Int("status", e.Code), slog.String("reason", e.Detail), slog.String("remote", c.remoteAddr().String()))
 }
 
 // keptPlaces is how many places a loop keeps for later connections. A server has few, but one that is bound to a whole network.
@@ -238,7 +238,7 @@ func (w *worker) placeOf(tcp *reactor.TcpConnection) *place {
 	if w.places == nil || len(w.places) >= keptPlaces {
 		w.places = make(map[reactor.InetAddress]*place)
 	}
-	p := &place{w, local}
+	p := &place{worker: w, local: local}
 	w.places[local] = p
 	return p
 }

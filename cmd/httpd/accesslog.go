@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
@@ -13,63 +12,57 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// logFormat is the value of --log.
-type logFormat string
-
-const (
-	logText logFormat = "text"
-	logOff  logFormat = "off"
-)
-
-var logFormats = []string{string(logText), string(logOff)}
-
-func (f *logFormat) String() string { return string(*f) }
-func (f *logFormat) Type() string   { return "format" }
-
-func (f *logFormat) Set(s string) error {
-	if !slices.Contains(logFormats, s) {
-		return fmt.Errorf("want %s", oneOf(logFormats))
-	}
-	*f = logFormat(s)
-	return nil
-}
-
 // logBacklog is how many bytes of log may wait for a slow stderr.
 const logBacklog = 1 << 20
 
 // accessLog is httpd's log: a line for each request, unless it is off, and what
 // the server itself has to say, always.
 type accessLog struct {
-	requests bool
-	logger   *slog.Logger
+	format   string
+	logger   *slog.Logger // the server's own
+	requests *slog.Logger // nil when it is off
 	out      *middleware.AsyncWriter
 }
 
-func newAccessLog(format logFormat, w io.Writer) *accessLog {
+func newAccessLog(format string, w io.Writer) *accessLog {
 	out := middleware.NewAsyncWriter(w, logBacklog, func(lost int) string {
 		return fmt.Sprintf("httpd: %d log lines dropped, stderr is too slow\n", lost)
 	})
-	return &accessLog{
-		requests: format != logOff,
-		logger:   slog.New(middleware.NewLineHandler(out, nil)),
-		out:      out,
+	l := &accessLog{format: format, out: out, logger: slog.New(middleware.NewLineHandler(out, nil))}
+	switch format {
+	case "text":
+		l.requests = l.logger
+	case "json":
+		l.logger = slog.New(slog.NewJSONHandler(out, nil))
+		l.requests = l.logger
+	case "combined":
+		l.requests = slog.New(middleware.NewCombinedHandler(out, nil))
 	}
+	return l
+}
+
+// around is the middleware that logs requests.
+func (l *accessLog) around() []http.Middleware {
+	if l.requests == nil {
+		return nil
+	}
+	return []http.Middleware{middleware.Log(l.requests, middleware.LogOptions{Combined: l.format == "combined"})}
 }
 
 // wrap adds the request log to h.
 func (l *accessLog) wrap(h http.Handler) http.Handler {
-	if !l.requests {
-		return h
+	for _, m := range l.around() {
+		h = m(h)
 	}
-	return middleware.Log(l.logger)(h)
+	return h
 }
 
 // refused logs requests that no handler sees.
 func (l *accessLog) refused() func(reactor.InetAddress, *http.Error) {
-	if !l.requests {
+	if l.requests == nil {
 		return nil
 	}
-	return middleware.LogRefused(l.logger)
+	return middleware.LogRefused(l.requests)
 }
 
 // close writes what is pending. A stderr that nobody reads must not keep the

@@ -55,8 +55,12 @@ func TestBodiesAreBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				res.Body.Close()
-				if res.StatusCode != tt.status {
-					t.Errorf("status %d, want %d", res.StatusCode, tt.status)
+				want := tt.status
+				if what == "folder" && tt.framing == chunked {
+					want = 405 // which needs no look at the body; a demo's is received first
+				}
+				if res.StatusCode != want {
+					t.Errorf("status %d, want %d", res.StatusCode, want)
 				}
 				if res.StatusCode == 405 && !strings.HasPrefix(res.Header.Get("Allow"), "GET, HEAD") {
 					t.Errorf("405 with Allow %q", res.Header.Get("Allow"))

@@ -1,75 +1,13 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/carillon-go/carillon/reactor"
 )
-
-// defaultListen is where httpd listens when no --listen is given.
-const defaultListen = ":8080"
-
-// listenFlag is the value of --listen: addresses in the order given. Malformed
-// ones are found while the flags are parsed; names are looked up later.
-type listenFlag []string
-
-func (l *listenFlag) String() string { return strings.Join(*l, ", ") }
-func (l *listenFlag) Type() string   { return "ADDR" }
-
-func (l *listenFlag) Set(s string) error {
-	addr, err := normalizeListen(s)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(*l, addr) || strings.HasSuffix(addr, ":0") {
-		*l = append(*l, addr)
-	}
-	return nil
-}
-
-// normalizeListen checks an address and completes a bare port.
-func normalizeListen(s string) (string, error) {
-	if path, ok := strings.CutPrefix(s, "unix:"); ok {
-		if path == "" {
-			return "", errors.New("unix: needs the path of a socket")
-		}
-		_, err := reactor.ParseInetAddress(s)
-		return s, err
-	}
-	if _, err := parsePort(s); err == nil {
-		return ":" + s, nil
-	}
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return "", errors.New("want HOST:PORT, :PORT or unix:/path")
-	}
-	if _, err := parsePort(port); err != nil {
-		return "", err
-	}
-	if _, err := netip.ParseAddr(host); err == nil || host == "" {
-		_, err := reactor.ParseInetAddress(s)
-		return s, err
-	}
-	// A host name cannot hold these; a lookup would only say that it is unknown.
-	if strings.ContainsAny(host, " \t\r\n/:@[]%") {
-		return "", fmt.Errorf("%q is no host", host)
-	}
-	return s, nil
-}
-
-func parsePort(s string) (uint16, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no port, which is a number from 0 to 65535", s)
-	}
-	return uint16(n), nil
-}
 
 // urls returns where a browser finds a listener that is bound to addr: for a
 // wildcard this machine's name for itself and its address in the network.

@@ -1,7 +1,12 @@
-// Httpd serves a folder, or the demo site, over HTTP/1.1 with Carillon.
+// Httpd serves folders, and what other servers have, over HTTP/1.1 with Carillon.
 //
 //	httpd [--listen ADDR]... [DIR]
-//	httpd demo [--listen ADDR]...
+//	httpd -c httpd.toml
+//	httpd demo
+//
+// Here is what a process does with its settings: daemon.go, from the start to the end, reload.go, on signals, admin.go, for the
+// operator, and the commands, a file each. What the settings are is in internal/config, what is made of them in internal/vhost,
+// and what they open in internal/listener.
 package main
 
 import (
@@ -63,12 +68,12 @@ func running(f func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 }
 
 func newRootCommand() *cobra.Command {
-	root := newServeCommand()
+	root := newServeCommand("httpd")
 	root.Version = version()
 	root.SetVersionTemplate("httpd {{.Version}}\n")
 	root.SilenceUsage = true
 	root.SilenceErrors = true
-	root.AddCommand(newDemoCommand(), newCompletionCommand())
+	root.AddCommand(newServeCommand("serve"), newDemoCommand(), newCheckCommand(), newCompletionCommand(), newManCommand(), newVersionCommand(), newConfigHelp())
 	root.SetHelpCommand(newHelpCommand())
 	return root
 }

@@ -36,6 +36,15 @@ func TestFailuresAreOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(dir, "missing")
+	bad, rootless := filepath.Join(dir, "bad.toml"), filepath.Join(dir, "rootless.toml")
+	for name, text := range map[string]string{
+		bad:      "[[site]]\nhots = [\"a\"]\n",
+		rootless: "[[site]]\nhosts = [\"a\"]\nroot = \"missing\"\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	tests := []struct {
 		name string
@@ -65,7 +74,7 @@ func TestFailuresAreOneLine(t *testing.T) {
 		{"host with a blank", []string{"-l", "a b:80"}, 2, []string{"a b"}},
 		{"socket without path", []string{"-l", "unix:"}, 2, []string{"unix:"}},
 		{"socket with a path that is too long", []string{"-l", "unix:/" + strings.Repeat("x", 200)}, 2, []string{"longer"}},
-		{"log format", []string{"--log", "xml"}, 2, []string{"xml", "text or off"}},
+		{"log format", []string{"--log", "xml"}, 2, []string{"xml", "text, json, combined or off"}},
 		{"drain", []string{"--drain", "soon"}, 2, []string{"soon"}},
 		{"completion for another shell", []string{"completion", "nosuchshell"}, 2, []string{`"nosuchshell"`, "bash, zsh, fish or powershell", "httpd completion --help"}},
 		{"completion for no shell", []string{"completion"}, 2, []string{"bash, zsh, fish or powershell"}},
@@ -74,6 +83,14 @@ func TestFailuresAreOneLine(t *testing.T) {
 		{"help with a command of a command", []string{"help", "demo", "nope"}, 2, []string{`"demo nope"`}},
 		{"help with a flag", []string{"help", "--frobnicate"}, 2, []string{"--frobnicate"}},
 		{"drain below zero", []string{"--drain", "-1s"}, 2, []string{"-1s"}},
+		{"network", []string{"--trusted-proxies", "here"}, 2, []string{"here", "10.0.0.0/8"}},
+		{"missing config", []string{"-c", missing}, 1, []string{missing, "no such file"}},
+		{"config that is a folder", []string{"-c", dir}, 1, []string{"is a directory"}},
+		{"bad config", []string{"-c", bad}, 1, []string{bad + ":2: site.hots: ", "did you mean site.hosts?"}},
+		{"bad config, checked", []string{"check", "-c", bad}, 1, []string{bad + ":2: site.hots: "}},
+		{"missing root of a config", []string{"check", "-c", rootless}, 1, []string{rootless + ":3: site.root: ", "no such file"}},
+		{"no socket of systemd", []string{"-l", "systemd", dir}, 1, []string{"LISTEN_FDS"}},
+		{"serve with two DIRs", []string{"serve", dir, dir}, 2, []string{"at most 1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,6 +136,10 @@ func TestCallsThatOnlyPrint(t *testing.T) {
 		{"powershell completion", []string{"completion", "powershell"}, []string{"Register-ArgumentCompleter"}},
 		{"completion of completion", []string{"__complete", "completion", ""}, []string{"bash\n", "zsh\n", "fish\n", "powershell\n"}},
 		{"completion of help", []string{"__complete", "help", ""}, []string{"demo\t", "completion\t"}},
+		{"version command", []string{"version"}, []string{"httpd ", "go1."}},
+		{"help with config", []string{"help", "config"}, []string{"[[site.proxy]]", "site.redirect.from", "trusted_proxies"}},
+		{"manual page", []string{"man"}, []string{".TH \"HTTPD\" \"1\"", "HTTPD_HEADER_TIMEOUT"}},
+		{"check", []string{"check", "-l", ":9", "--drain", "3s"}, []string{"listen = [\":9\"]", "drain = \"3s\"", "root = \".\""}},
 		{"completion of --log", []string{"__complete", "--log", ""}, []string{"text\n", "off\n"}},
 		{"completion of DIR", []string{"__complete", "./"}, []string{":16\n"}}, // ShellCompDirectiveFilterDirs
 	}

@@ -72,6 +72,12 @@ func UserOf(c *http.Ctx) string {
 	return user
 }
 
+// BasicCredentials returns the name and the password that a request brings, for who checks them in a way of its own; ok is false
+// without any, and for malformed ones. Nobody has proved them yet.
+func BasicCredentials(c *http.Ctx) (user, password string, ok bool) {
+	return basicCredentials(c.Header("Authorization"))
+}
+
 // basicCredentials reads an Authorization: RFC 7617 section 2.
 func basicCredentials(authorization string) (user, password string, ok bool) {
 	encoded, ok := credentialsOf(authorization, "Basic")

@@ -46,7 +46,7 @@ func startApp(t testing.TB, app *http.App) string {
 
 // start serves s, a Server or an App, on a loopback port until the test ends, and returns its address.
 func start(t testing.TB, s interface {
-	Listen(addr string) (reactor.InetAddress, error)
+	Listen(addr string, options ...http.ListenOption) (reactor.InetAddress, error)
 	Start() error
 	Shutdown(ctx context.Context) error
 }) string {

@@ -1,0 +1,190 @@
+package http
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/carillon-go/carillon/reactor"
+)
+
+func appNamed(name string) *App {
+	app := New()
+	app.Get("/", func(c *Ctx) error { return c.Text(200, name) }, Inline)
+	return app
+}
+
+func TestSitesByHost(t *testing.T) {
+	sites := NewSites(appNamed("other"))
+	for _, host := range []string{"example.com", "*.example.com", "*.deep.example.com", "[::1]", "127.0.0.1"} {
+		if err := sites.Add(host, appNamed(host)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var s Server
+	s.SetSites(sites)
+	addr := serve(t, &s)
+	for _, tt := range []struct{ host, want string }{
+		{"example.com", "example.com"},
+		{"EXAMPLE.com:8080", "example.com"},
+		{"example.com.", "example.com"},
+		{"www.example.com", "*.example.com"},
+		{"a.b.example.com", "*.example.com"},
+		{"a.deep.example.com", "*.deep.example.com"},
+		{"deep.example.com", "*.example.com"},
+		{"notexample.com", "other"},
+		{"example.com.evil.net", "other"},
+		{"[::1]:80", "[::1]"},
+		{"127.0.0.1", "127.0.0.1"},
+	} {
+		c := dial(t, addr)
+		send(t, c, "GET / HTTP/1.1\r\nHost: "+tt.host+"\r\nConnection: close\r\n\r\n")
+		if res, body := answer(t, bufio.NewReader(c), "GET"); res.StatusCode != 200 || body != tt.want {
+			t.Errorf("%s: %d %q, want %q", tt.host, res.StatusCode, body, tt.want)
+		}
+	}
+}
+
+func TestSitesRefuseHosts(t *testing.T) {
+	sites := NewSites(nil)
+	if err := sites.Add("a.example", New()); err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"", "a.example", "A.Example.", "a.example:80", "a b", "*", "*.", "x.*.example", "http://a", "[::1", "::1"} {
+		if err := sites.Add(host, New()); err == nil {
+			t.Errorf("%q was taken", host)
+		}
+	}
+}
+
+func TestUnknownSiteIs421(t *testing.T) {
+	var s Server
+	s.SetSites(NewSites(nil))
+	c := dial(t, serve(t, &s))
+	send(t, c, "GET /any HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res, _ := answer(t, bufio.NewReader(c), "GET"); res.StatusCode != 421 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+// A connection outlives the sites that its first request was for, and a request that is at work ends as it has begun.
+func TestSetSitesKeepsConnections(t *testing.T) {
+	var s Server
+	atWork, goOn := make(chan struct{}), make(chan struct{})
+	first := appNamed("first")
+	first.Get("/slow", func(c *Ctx) error {
+		close(atWork)
+		<-goOn
+		return c.Text(200, "slow first")
+	})
+	s.SetSites(NewSites(first))
+	addr := serve(t, &s)
+	c, slow := dial(t, addr), dial(t, addr)
+	in := bufio.NewReader(c)
+	get := func() string {
+		send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, body := answer(t, in, "GET")
+		return body
+	}
+	if got := get(); got != "first" {
+		t.Errorf("got %q", got)
+	}
+	send(t, slow, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-atWork
+	s.SetSites(NewSites(appNamed("second")))
+	if got := get(); got != "second" {
+		t.Errorf("got %q", got)
+	}
+	close(goOn)
+	if _, body := answer(t, bufio.NewReader(slow), "GET"); body != "slow first" {
+		t.Errorf("got %q", body)
+	}
+}
+
+// A client whose next request crosses with the server's end must not lose it.
+func TestRetireLeavesIdleConnectionsTheirNextRequest(t *testing.T) {
+	s := Server{Handler: echo}
+	addr := serve(t, &s)
+	c, idle := dial(t, addr), dial(t, addr)
+	in := bufio.NewReader(c)
+	for _, conn := range []net.Conn{c, idle} {
+		send(t, conn, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	answer(t, in, "GET")
+	answer(t, bufio.NewReader(idle), "GET")
+	done := make(chan error, 1)
+	const grace = 300 * time.Millisecond
+	began := time.Now()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		done <- s.Retire(ctx, grace)
+	}()
+	until(t, "the listener is closed", func() bool {
+		probe, err := net.Dial("tcp", addr)
+		if err == nil {
+			probe.Close()
+		}
+		return err != nil
+	})
+	send(t, c, "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res, _ := answer(t, in, "GET"); !res.Close {
+		t.Error("the last answer does not say that it is")
+	}
+	closes(t, in)
+	closes(t, idle)
+	if took := time.Since(began); took < grace {
+		t.Errorf("the idle connection was closed after %v", took)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPreface(t *testing.T) {
+	who := reactor.InetAddress{}
+	var err error
+	if who, err = reactor.ParseInetAddress("192.0.2.7:1234"); err != nil {
+		t.Fatal(err)
+	}
+	preface := func(b []byte, _ reactor.InetAddress) (int, reactor.InetAddress, reactor.InetAddress, error) {
+		switch {
+		case b[0] == 'G':
+			return -1, reactor.InetAddress{}, reactor.InetAddress{}, nil
+		case b[0] != '!':
+			return 0, who, who, fmt.Errorf("no preface")
+		case len(b) < 3:
+			return 0, who, who, nil
+		}
+		return 3, who, reactor.InetAddress{}, nil
+	}
+	s := Server{Handler: func(c *Ctx) error { return c.Text(200, c.RemoteAddr().String()) }}
+	bound, err := s.Listen("127.0.0.1:0", WithPreface(preface))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, &s)
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, pieces := range [][]string{{"!12" + request}, {"!", "1", "2", request}, {"!12", request + request}} {
+		c := dial(t, bound.String())
+		for _, p := range pieces {
+			send(t, c, p)
+		}
+		if _, body := answer(t, bufio.NewReader(c), "GET"); body != who.String() {
+			t.Errorf("%q: remote is %q", pieces, body)
+		}
+	}
+	c := dial(t, bound.String())
+	send(t, c, request)
+	if _, body := answer(t, bufio.NewReader(c), "GET"); body != c.LocalAddr().String() {
+		t.Errorf("without preface: remote is %q", body)
+	}
+	c = dial(t, bound.String())
+	send(t, c, "?"+request)
+	if n, err := c.Read(make([]byte, 1)); err == nil {
+		t.Errorf("%d bytes for a bad preface", n)
+	}
+}
