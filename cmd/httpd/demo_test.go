@@ -92,7 +92,8 @@ func TestDemoPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/": "<title>Carillon", "/demo.css": "prefers-color-scheme", "/demo.js": "WebSocket", "/bell.svg": "<svg", "/echo.go": string(source),
+		"/": "<title>Carillon", "/base.css": "prefers-color-scheme", "/demo.css": ".hero", "/demo.js": "Reconnecting",
+		"/reconnecting.js": "WebSocket", "/bell.svg": "<svg", "/echo.go": string(source),
 	} {
 		status, body := get(t, p.url(path))
 		if status != 200 || !strings.Contains(string(body), want) {
