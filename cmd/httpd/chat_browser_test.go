@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -202,7 +203,7 @@ func TestChatInBrowser(t *testing.T) {
 }
 
 // While the line is down both sides go on talking. Afterwards everybody has
-// everything once, and nobody noticed a departure.
+// everything once.
 func TestChatCatchesUpInBrowser(t *testing.T) {
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	l := newLine(t, p.address())
@@ -269,6 +270,71 @@ func TestChatKeyboardInBrowser(t *testing.T) {
 	heard.expectNone(t)
 }
 
+// What the server refuses is offered again, and nothing is lost by that.
+func TestChatSendsAgainInBrowser(t *testing.T) {
+	p := start(t, "demo", "-l", "127.0.0.1:0")
+	tab, heard := newBrowser(t)
+	const many = burst + 10
+	do(t, tab, viewport(390, 844, true, "light"), chromedp.Navigate(p.url("/chat")), called("Ada"),
+		script(fmt.Sprintf(`for (let i = 0; i < %d; i++) { document.querySelector("#text").value = i; document.querySelector("#send").click() }`, many)),
+		until(`document.querySelector(".failed") !== null`))
+	view(t, tab, "failed")
+	do(t, tab, until(`document.querySelector(".failed button")?.click(), !document.querySelector(".failed, .waiting")`))
+	if said := evaluate[string](t, tab, `[...document.querySelectorAll(".text")].map(e => +e.textContent).sort((a, b) => a - b).join()`); said != count(many) {
+		t.Errorf("these were said: %s", said)
+	}
+	heard.expectNone(t)
+}
+
+// count is the numbers below n, with commas.
+func count(n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprint(&b, i)
+	}
+	return b.String()
+}
+
+// Who reads further up is not carried off, but told.
+func TestChatKeepsItsPlaceInBrowser(t *testing.T) {
+	p := start(t, "demo", "-l", "127.0.0.1:0")
+	tab, heard := newBrowser(t)
+	do(t, tab, desktop, chromedp.Navigate(p.url("/chat")), called("Ada"))
+	ben := enter(t, strings.Replace(p.url("/chat/ws"), "http", "ws", 1), "Ben", "Lobby")
+	ben.say(strings.TrimSpace(strings.Repeat("A long story.\n", 60)))
+	do(t, tab, until(`document.querySelectorAll(".text").length === 1`), until(`document.querySelector(".log").scrollTop > 500`),
+		script(`document.querySelector(".log").scrollTop = 40`), until(`document.querySelector(".log").scrollTop === 40`))
+	ben.say("one")
+	ben.say("two")
+	do(t, tab, until(`document.querySelector("#newer").checkVisibility() && document.querySelector("#newer").textContent === "2 new messages"`))
+	view(t, tab, "newer")
+	if at := evaluate[int](t, tab, `document.querySelector(".log").scrollTop`); at != 40 {
+		t.Errorf("carried off to %d", at)
+	}
+	do(t, tab, chromedp.Click(chromedp.CSS("#newer")),
+		until(`!document.querySelector("#newer").checkVisibility()`),
+		until(`(l => l.scrollHeight - l.scrollTop - l.clientHeight < 2)(document.querySelector(".log"))`))
+	heard.expectNone(t)
+}
+
+// A room that cannot be is said to be none, and the page is where it was welcome.
+func TestChatRefusesARoomInBrowser(t *testing.T) {
+	p := start(t, "demo", "-l", "127.0.0.1:0")
+	tab, _ := newBrowser(t)
+	do(t, tab, viewport(390, 844, true, "dark"), chromedp.Navigate(p.url("/chat#"+strings.Repeat("x", maxName+1))),
+		until(`document.querySelector("#trouble").textContent.includes("32 characters") && document.querySelector("#room").textContent === "Lobby"`),
+		called("Ada"), sent("here"), shows("here"))
+	p.signal(syscall.SIGTERM)
+	do(t, tab, until(chatWaiting), until(`document.querySelector("#state").textContent.includes("again in 1")`))
+	view(t, tab, "waiting-phone")
+	if width := evaluate[int](t, tab, `document.documentElement.scrollWidth`); width > 390 {
+		t.Errorf("the page is %d pixels wide", width)
+	}
+}
+
 // What the chat looks like: the pictures are kept with `go test -artifacts`.
 func TestChatLooksInBrowser(t *testing.T) {
 	p := start(t, "demo", "-l", "127.0.0.1:0")
@@ -305,7 +371,7 @@ func TestChatLooksInBrowser(t *testing.T) {
 				sent("Half past ten it rings again."),
 				until(`document.querySelectorAll(".mine.said:not(.waiting)").length === 2`))
 			hear(jon, "const strike = (bell) =>\n  bell.swing({ degrees: 42 })")
-			hear(mira, "צלצול 🔔 鐘の音")
+			hear(mira, "שלום, Γειά σου, Здравствуй!")
 			mira.send(request{Do: "name", Name: "Mira of the Tower"})
 			do(t, tab, until(`document.querySelector(".log").lastElementChild.textContent.endsWith("is Mira of the Tower now")`))
 			hear(jon, "See you there.")

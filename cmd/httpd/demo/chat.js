@@ -126,7 +126,10 @@ const on = {
         return room.failed(m.tag, why, () => say(m.tag));
       case "join":
         if (m.retry) return setTimeout(() => room.settled || join(), 1500);
-        location.hash = "";
+        rooms.delete(room.name);
+        remember(recent.filter(r => r !== room.name));
+        history.replaceState(null, "", "#");
+        enter(FIRST);
         return complain(why);
     }
   },
@@ -134,7 +137,12 @@ const on = {
 
 // Rooms.
 const rooms = new Map();
-let recent = JSON.parse(stored.get("rooms") || "[]");
+let recent = (stored.get("rooms") ?? "").split("\n").filter(Boolean);
+
+function remember(names) {
+  recent = names.slice(0, ROOMS);
+  stored.set("rooms", recent.join("\n"));
+}
 
 function enter(name) {
   const known = [...listed.map(r => r.room), ...rooms.keys()].find(r => r.toLowerCase() === name.toLowerCase());
@@ -145,8 +153,7 @@ function enter(name) {
   rooms.delete(name);
   rooms.set(name, room); // the last is the latest
   if (rooms.size > ROOMS) rooms.delete(rooms.keys().next().value);
-  recent = [name, ...recent.filter(r => r !== name)].slice(0, ROOMS);
-  stored.set("rooms", JSON.stringify(recent));
+  remember([name, ...recent.filter(r => r !== name)]);
   $("logs").append(room.list);
   room.list.onscroll = () => { if (room.atBottom) room.newer = 0; showNewer(); };
   room.scrollDown();
@@ -310,17 +317,26 @@ function showNewer() {
 }
 $("newer").addEventListener("click", () => { room.scrollDown(); showNewer(); text.focus(); });
 
-// Drawers, where the page is narrow.
-function drawer(which) {
+// Drawers, where the page is narrow: an open one takes the keyboard.
+let opened = "";
+
+function drawer(which = "") {
+  if (which === opened) return;
+  const before = opened;
+  opened = which;
   for (const id of ["rooms", "people"]) {
     $(id).classList.toggle("open", id === which);
     $("show-" + id).setAttribute("aria-expanded", id === which);
   }
-  if (which) $(which).querySelector("a, input")?.focus({ preventScroll: true });
+  $("talk").inert = which !== "";
+  if (which) $(which).querySelector("[aria-current], a").focus({ preventScroll: true });
+  else $("show-" + before).focus();
 }
-for (const id of ["rooms", "people"]) $("show-" + id).addEventListener("click", () => drawer($(id).classList.contains("open") ? "" : id));
+for (const id of ["rooms", "people"]) $("show-" + id).addEventListener("click", () => drawer(id));
 $("shade").addEventListener("click", () => drawer());
+$("room-list").addEventListener("click", e => { if (e.target.closest("a")) drawer(); });
 addEventListener("keydown", e => { if (e.key === "Escape") drawer(); });
+matchMedia("(max-width: 980px)").addEventListener("change", () => drawer());
 
 // The server's own figures.
 new Reconnecting("/status", {
