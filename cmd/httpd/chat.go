@@ -239,11 +239,13 @@ func (c *chat) announce() {
 		_ = c.hub.PublishLocal(room, ws.OpText, encode(now))
 	}
 	list := listRooms(c.sizes)
+	c.mu.Lock()
+	c.roomList = list // before it is published: OnOpen adds, then looks
+	c.mu.Unlock()
 	_ = c.hub.PublishAll(ws.OpText, list)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.roomList = list
 	c.announces = len(c.changed) > 0
 	if c.announces {
 		time.AfterFunc(announceAfter, c.announce)

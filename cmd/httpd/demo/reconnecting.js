@@ -54,7 +54,7 @@ export function pill(element) {
     element.dataset.state = state;
     if (state !== "waiting") return show(state === "open" ? "connected" : "connecting");
     const until = performance.now() + wait;
-    const tick = () => show(`disconnected, again in ${Math.max(1, Math.ceil((until - performance.now()) / 1000))} s`);
+    const tick = () => show(`offline, again in ${Math.max(1, Math.ceil((until - performance.now()) / 1000))} s`);
     countdown = setInterval(tick, 250);
     tick();
   };
