@@ -15,6 +15,12 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	reactor.PoisonBuffers(true)
+	code := runOverPollers(m)
+	npmRemove()
+	os.Exit(code)
+}
+
+func runOverPollers(m *testing.M) (code int) {
 	pollers := []string{"epoll", "poll"}
 	if set := os.Getenv("CARILLON_POLLER"); set != "" || fuzzing() {
 		pollers = []string{set}
@@ -24,13 +30,14 @@ func TestMain(m *testing.M) {
 		os.Setenv("CARILLON_POLLER", poller)
 		if code := m.Run(); code != 0 {
 			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller)
-			os.Exit(code)
+			return code
 		}
 		if err := goleak.Find(goleak.IgnoreAnyFunction("runtime/pprof.profileWriter")); err != nil {
 			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller+":", err)
-			os.Exit(1)
+			return 1
 		}
 	}
+	return 0
 }
 
 // again says that everything has run over another poller before.

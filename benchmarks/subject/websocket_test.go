@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,25 @@ func TestWebSocketEcho(t *testing.T) {
 		send(t, fresh, websocket.TextMessage, []byte("still there?"))
 		wantMessage(t, fresh, websocket.TextMessage, []byte("still there?"))
 	})
+}
+
+// Who offers permessage-deflate gets it, and each message back.
+func TestWebSocketDeflate(t *testing.T) {
+	s := startSubject(t)
+	dialer := websocket.Dialer{EnableCompression: true}
+	c, resp, err := dialer.DialContext(t.Context(), "ws://"+s.Addr+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
+		t.Fatalf("answered %q", got)
+	}
+	for _, size := range []int{10, 64 << 10} {
+		p := bytes.Repeat([]byte("x"), size)
+		send(t, c, websocket.TextMessage, p)
+		wantMessage(t, c, websocket.TextMessage, p)
+	}
 }
 
 // Each message goes to all who are connected then, in the same order, and to
