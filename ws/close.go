@@ -52,7 +52,10 @@ func (c *Conn) awaitCloseInLoop() {
 		c.phase = closing
 		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
 		if m := c.rare.Load(); m != nil && m.intake != nil {
-			c.resume() // it may have been held
+			// It may have been held. Not at once: what was read may have the peer's close
+			// frame in it, and nobody who closes, or is refused by CloseSlow, expects the
+			// connection to end in that call. A loop that has quit ends it without.
+			_ = c.tcp.Loop().QueueInLoop(c.resume)
 		}
 	}
 }
