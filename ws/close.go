@@ -29,9 +29,13 @@ func (c *Conn) Close(code Code, reason string) error {
 // sendClose sends the one close frame of this side, after which nothing is sent.
 func (c *Conn) sendClose(code Code, reason string) error {
 	var room [2 + maxReason]byte
-	body := appendCloseBody(room[:0], code, reason)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.sendCloseLocked(appendCloseBody(room[:0], code, reason))
+}
+
+// sendCloseLocked is sendClose of an encoded body. c.mu is held.
+func (c *Conn) sendCloseLocked(body []byte) error {
 	if c.closeSent {
 		return ErrClosed
 	}

@@ -109,6 +109,7 @@ type joining struct {
 	resume  bool
 	since   Position
 	caught  func(*Conn, CatchUp)
+	waiting *waiting // for the broker's history, at first
 	missed  []*Prepared
 	catchUp CatchUp
 }
@@ -160,10 +161,14 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	} else {
 		t := h.lockTopic(name, true)
 		k.room = t.room(s)
-		if k.join == nil || !k.join.resume || t.resumeLocked(&k) {
+		waits := k.join != nil && k.join.resume && !t.resumeLocked(&k)
+		if !waits {
 			ok = s.put(k)
 		}
 		t.mu.Unlock()
+		if waits {
+			return k.join.waiting.begin(c)
+		}
 	}
 	if !ok {
 		s.drop(k)
@@ -188,6 +193,9 @@ func (j *joining) joined(c *Conn, t *topic) {
 	}
 	if !j.resume {
 		return
+	}
+	if j.waiting != nil {
+		c.detach(j.waiting)
 	}
 	if j.caught != nil {
 		c.guard(func() { j.caught(c, j.catchUp) })
