@@ -7,11 +7,11 @@ import (
 )
 
 // Close begins the closing handshake (RFC 6455 section 7.1): what was sent
-// before leaves first, then a close frame with code and reason; a message of a
-// Writer that is still open stays a fragment, and what waits behind that is dropped.
-// Messages that arrive from then on
-// are dropped; when the peer's close frame has come, or WithCloseTimeout has
-// passed, the connection ends and OnClose runs. Any goroutine; it does not wait.
+// before leaves first, then a close frame with code and reason; a message of a Writer
+// that is still open stays a fragment, and what waits behind that is dropped.
+// Messages that arrive from then on are dropped; when the peer's close frame has come,
+// or WithCloseTimeout has passed, the connection ends and OnClose runs, after Close has
+// returned where that was called on the loop. Any goroutine; it does not wait.
 //
 // CodeNoStatus sends an empty close frame. The errors are ErrBadClose, ErrClosed
 // when a close frame was sent before or the connection is gone, and
@@ -98,6 +98,14 @@ func (c *Conn) fail(v *violation) {
 	c.tcp.Shutdown()
 	c.finish(v.code, v.reason)
 }
+
+// halfClosed is the HalfClose callback: the peer's FIN without a close frame.
+func (c *Conn) halfClosed() {
+	c.lost(errEOF)
+	c.tcp.Shutdown()
+}
+
+var errEOF = errors.New("ws: the peer closed without a close frame")
 
 // lost ends a connection that broke off. err may be nil.
 func (c *Conn) lost(err error) {

@@ -268,8 +268,9 @@ func (h *Hub) Members(topic string) int {
 	return 0
 }
 
-// Flush waits until what was asked of the hub before it has been done: on the
-// loops, and of the broker, where a failed attempt counts. The errors are that of ctx, and reactor.ErrOnLoop.
+// Flush waits until what was asked of the hub before it has been done: on the loops,
+// and of the broker, where a failed attempt counts. The errors are that of ctx, and
+// reactor.ErrOnLoop.
 func (h *Hub) Flush(ctx context.Context) error {
 	if err := h.flushLoops(ctx); err != nil {
 		return err
@@ -306,9 +307,10 @@ func (h *Hub) flushLoops(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the hub's part in its broker, so that the others see its members go,
-// and lets go of the history. It waits until the broker has been told, at most as
-// long as ctx. The connections stay open; every later call returns ErrHubClosed. The errors are that of ctx and of the broker.
+// Close ends the hub's part in its broker, so that the others see its members go, and
+// its timer. It waits until the broker has been told, at most as long as ctx. The
+// connections stay open. Joins, leaves and publications return ErrHubClosed from then
+// on; a second Close does nothing. The errors are that of ctx and of the broker.
 func (h *Hub) Close(ctx context.Context) error {
 	if h.closed.Swap(true) {
 		return nil
