@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/ws"
@@ -131,7 +130,7 @@ func serveHandler(t testing.TB, h ws.Handler, opts ...ws.EndpointOption) string 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error("shutdown:", err)

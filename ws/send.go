@@ -55,7 +55,7 @@ func (c *Conn) post(m message) error {
 	err := c.postLocked(m)
 	c.mu.Unlock()
 	if err == errCloseSlow {
-		c.closeSlow()
+		_ = c.tcp.Loop().RunInLoop(c.awaitCloseInLoop) // a loop that has quit closed it
 		err = ErrSlow
 	}
 	return err
