@@ -394,10 +394,11 @@ func TestHubForgetsWhoNeverJoined(t *testing.T) {
 		t.Error(n, "hear of the end of one that waits no more")
 	}
 	p.endAll()
-	h.lobby.mu.Lock()
-	defer h.lobby.mu.Unlock()
-	if n := len(h.topics.find("a").waiting); n > 0 || len(h.lobby.rooms) > 0 {
-		t.Errorf("%d wait, %d rooms of the lobby", n, len(h.lobby.rooms))
+	a := h.topics.find("a")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.waiting) > 0 || len(a.rooms) > 0 {
+		t.Errorf("%d wait, %d rooms", len(a.waiting), len(a.rooms))
 	}
 	if len(h.ids.byConn) > 0 || len(h.ids.byID) > 0 {
 		t.Error(len(h.ids.byConn), "ids")
