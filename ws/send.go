@@ -102,7 +102,7 @@ func (c *Conn) writeFrame(b0 byte, p []byte) error {
 		return sendError(c.tcp.SendV(appendHeader(c.header[:0], b0, len(p)), p))
 	}
 	bb := maskedFrames.Get()
-	defer maskedFrames.Put(bb)
+	defer giveBack(&maskedFrames, bb)
 	// The keys come from the runtime's ChaCha8, seeded by the kernel: a server
 	// cannot foresee them (RFC 6455 section 5.3).
 	key := rand.Uint32()
