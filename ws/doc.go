@@ -38,6 +38,9 @@
 // StreamHandler and DialStream are for goroutines that block: a Stream (stream.go)
 // reads and writes messages under a context.
 //
+// The folder examples has programs to start from: an echo and a client for it, a live
+// ticker by topic, an upgrade for those who are signed in, and a cluster.
+//
 // # Promises
 //
 //  1. A connection's OnOpen, OnMessage, OnFragment and OnClose run on its loop, one at
