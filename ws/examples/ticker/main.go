@@ -5,8 +5,8 @@
 //
 // Open http://127.0.0.1:8080/ in a browser: prices run. Stop the network, or the page's
 // connection by its button: the numbers at the left, which count the messages of each
-// symbol, have no gap when it is back. Restart the server, and it says that the prices
-// begin anew.
+// symbol, have no gap when it is back. Restart the server, and it says that what
+// came before is not kept.
 package main
 
 import (
@@ -103,9 +103,11 @@ func caughtUp(c *ws.Conn, up ws.CatchUp) {
 func (t *ticker) run(ctx context.Context, every time.Duration) {
 	next := time.NewTicker(every)
 	defer next.Stop()
-	for price := 100.0; ctx.Err() == nil; price *= 0.98 + 0.04*rand.Float64() {
-		for _, s := range symbols {
-			if err := t.hub.Publish(s, ws.OpText, fmt.Appendf(nil, "%.2f", price)); err != nil {
+	prices := []float64{100, 200, 300}
+	for ctx.Err() == nil {
+		for i, s := range symbols {
+			prices[i] *= 0.98 + 0.04*rand.Float64()
+			if err := t.hub.Publish(s, ws.OpText, fmt.Appendf(nil, "%.2f", prices[i])); err != nil {
 				log.Print("ticker: ", err)
 			}
 		}
