@@ -51,6 +51,9 @@
 // a Broker (broker.go, memory_broker.go). relay.go is the hub's way to that, on the
 // goroutines of errands.go; presence_peers.go is what hubs tell each other.
 //
+// The folder examples has programs to start from: an echo and a client for it, a live
+// ticker by topic, an upgrade for those who are signed in, and a cluster.
+//
 // # Promises
 //
 //  1. A connection's OnOpen, OnMessage, OnFragment and OnClose run on its loop, one at
