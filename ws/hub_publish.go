@@ -64,7 +64,7 @@ type publication struct {
 
 func (h *Hub) publish(p publication) error {
 	switch {
-	case p.Op != OpText && p.Op != OpBinary:
+	case !beginsMessage(p.Op):
 		return ErrBadOp
 	case h.closed.Load():
 		return ErrHubClosed

@@ -157,7 +157,7 @@ func (r *relay) Deliver(m BrokerMessage) {
 	case m.Kind == KindPresence && !own:
 		r.peers.hear(m)
 	case m.Kind != KindData || own && !stored:
-	case m.Op != OpText && m.Op != OpBinary:
+	case !beginsMessage(m.Op):
 		r.Failed(fmt.Errorf("ws: %q from hub %s: %w", m.Topic, m.Origin, ErrBadOp))
 	default:
 		p := publication{Message: m.Message, remote: true}

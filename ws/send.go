@@ -22,7 +22,7 @@ import (
 // is too slow, and reactor.ErrOutputFull; without one the message is on its way,
 // which does not say that it arrives.
 func (c *Conn) Send(op Op, p []byte) error {
-	if op != OpText && op != OpBinary {
+	if !beginsMessage(op) {
 		return ErrBadOp
 	}
 	return c.post(message{op: op, payload: p})
@@ -75,13 +75,19 @@ func (c *Conn) postLocked(m message) error {
 
 // write encodes a message and sends it. c.mu is held.
 func (c *Conn) write(m message) error {
-	if d := c.deflate; d != nil && d.options.worth(len(m.payload)) {
+	compress := c.deflate != nil && c.deflate.options.worth(len(m.payload))
+	switch {
+	case m.prepared != nil && c.isServer():
+		frame := m.prepared.frame
+		if compress {
+			frame = c.deflate.frameOf(m.prepared)
+		}
+		return sendError(c.tcp.SendNow(frame))
+	case compress:
 		return c.writeDeflated(m)
+	default:
+		return c.writeFrame(finBit|byte(m.op), m.payload)
 	}
-	if m.prepared != nil && c.isServer() {
-		return sendError(c.tcp.SendNow(m.prepared.frame))
-	}
-	return c.writeFrame(finBit|byte(m.op), m.payload)
 }
 
 // sendControl sends a control frame other than close; those pass by messages that
