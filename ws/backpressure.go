@@ -67,6 +67,13 @@ type intake struct {
 	waited bool // the connection is not read until the goroutine has caught up; guarded by mu
 }
 
+// add is addLocked with k.mu not held.
+func (k *intake) add(c *Conn, weight int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.addLocked(c, weight)
+}
+
 // addLocked counts what has come in. Loop goroutine only; k.mu is held.
 func (k *intake) addLocked(c *Conn, weight int) {
 	k.behind += weight

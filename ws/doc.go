@@ -49,7 +49,7 @@
 // loop by its shard (hub_shard.go). It knows who is there (presence.go) and what was
 // said (history.go, position.go), and shares its topics with hubs of other processes by
 // a Broker (broker.go, memory_broker.go). relay.go is the hub's way to that, on the
-// goroutines of errands.go; presence_peers.go is what hubs tell each other.
+// goroutines of job_queue.go; presence_peers.go is what hubs tell each other.
 //
 // The folder examples has programs to start from: an echo and a client for it, a live
 // ticker by topic, an upgrade for those who are signed in, and a cluster.

@@ -16,8 +16,8 @@ import (
 type relay struct {
 	hub  *Hub
 	link BrokerLink
-	out  errands // messages, in their order
-	subs errands // changes of the subscriptions
+	out  jobQueue // messages, in their order
+	subs jobQueue // changes of the subscriptions
 
 	mu         sync.Mutex
 	changed    map[string]bool // topics whose subscription is to be looked at
