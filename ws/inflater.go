@@ -22,7 +22,7 @@ type inflater struct {
 	limit int64
 	check func(piece []byte) *violation
 	text  bool
-	valid int // bytes of out that are whole characters (text only)
+	utf8  textCheck // of out (text only)
 	over  [1]byte
 }
 
@@ -40,7 +40,7 @@ var inflaters = sync.Pool{New: func() any {
 
 func newInflater(dst []byte, limit int64) *inflater {
 	z := inflaters.Get().(*inflater)
-	z.out, z.base, z.valid, z.limit = dst, len(dst), len(dst), limit
+	z.out, z.base, z.utf8, z.limit = dst, len(dst), textCheck{}, limit
 	return z
 }
 
@@ -73,7 +73,7 @@ func (z *inflater) inflate(p, dict []byte) *violation {
 		}
 		dict = nil
 	}
-	if z.text && z.valid != len(z.out) {
+	if z.text && !z.utf8.complete() {
 		return errUTF8 // the last character is cut off
 	}
 	return nil
@@ -120,12 +120,8 @@ func (z *inflater) room(size int) []byte {
 
 // judge looks at the newest piece of the output.
 func (z *inflater) judge(piece []byte) *violation {
-	if z.text {
-		n, ok := checkUTF8(z.out[z.valid:])
-		if !ok {
-			return errUTF8
-		}
-		z.valid += n
+	if z.text && !z.utf8.add(piece) {
+		return errUTF8
 	}
 	if z.check != nil {
 		return z.check(piece)
