@@ -54,6 +54,13 @@ func (c *Conn) sendCloseLocked(body []byte) error {
 	return c.writeFrame(closeByte, body)
 }
 
+// ended reports whether nothing can be sent any more. Any goroutine.
+func (c *Conn) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closeSent
+}
+
 func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing

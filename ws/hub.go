@@ -179,13 +179,6 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	return nil
 }
 
-// ended reports whether nothing can be sent any more. Any goroutine.
-func (c *Conn) ended() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closeSent
-}
-
 // joined does what the options of a join say. Loop goroutine only.
 func (j *joining) joined(c *Conn, t *topic) {
 	if j.named {

@@ -26,7 +26,7 @@ func (c *Conn) Retain(p []byte) *Retained {
 	}
 	bb := retainedStorage.Get()
 	if cap(bb.B) > 2*len(p)+retainedSlack {
-		retainedStorage.Put(bb)
+		giveBack(&retainedStorage, bb)
 		bb = new(bytebufferpool.ByteBuffer)
 	}
 	bb.B = append(bb.B[:0], p...)
@@ -65,7 +65,7 @@ func (r *Retained) Release() {
 	case r == nil:
 		return
 	case r.copied != nil:
-		retainedStorage.Put(r.copied)
+		giveBack(&retainedStorage, r.copied)
 	case r.taken != nil:
 		r.taken.free()
 	}
