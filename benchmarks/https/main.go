@@ -64,10 +64,10 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	f, err := fleet.Build(ctx, "https", chosen)
-	defer f.Close()
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	if err := f.StartAll(ctx, o.serverCPU, nil); err != nil {
 		return err
 	}
