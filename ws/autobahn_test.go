@@ -1,13 +1,10 @@
 package ws_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/ws"
 )
 
@@ -117,27 +114,7 @@ func (e echoer) OnMessage(c *ws.Conn, op ws.Op, p []byte) {
 // address.
 func serveEcho(t testing.TB, opts ...ws.EndpointOption) string {
 	t.Helper()
-	return serveHandler(t, echoer{t: t}, opts...)
-}
-
-func serveHandler(t testing.TB, h ws.Handler, opts ...ws.EndpointOption) string {
-	t.Helper()
-	s := &http.Server{Handler: ws.Endpoint(h, opts...)}
-	addr, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Error("shutdown:", err)
-		}
-	})
-	return addr.String()
+	return ws.Start(t, echoer{t: t}, opts...)
 }
 
 // stillServed checks that a fresh connection is served as if nothing happened.

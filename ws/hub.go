@@ -109,6 +109,7 @@ type joining struct {
 	resume  bool
 	since   Position
 	caught  func(*Conn, CatchUp)
+	waiting *waiting // for the broker's history, at first
 	missed  []*Prepared
 	catchUp CatchUp
 }
@@ -160,10 +161,14 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	} else {
 		t := h.lockTopic(name, true)
 		k.room = t.room(s)
-		if k.join == nil || !k.join.resume || t.resumeLocked(&k) {
+		waits := k.join != nil && k.join.resume && !t.resumeLocked(&k)
+		if !waits {
 			ok = s.put(k)
 		}
 		t.mu.Unlock()
+		if waits {
+			return k.join.waiting.begin(c)
+		}
 	}
 	if !ok {
 		s.drop(k)
@@ -174,13 +179,6 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	return nil
 }
 
-// ended reports whether nothing can be sent any more. Any goroutine.
-func (c *Conn) ended() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closeSent
-}
-
 // joined does what the options of a join say. Loop goroutine only.
 func (j *joining) joined(c *Conn, t *topic) {
 	if j.named {
@@ -188,6 +186,9 @@ func (j *joining) joined(c *Conn, t *topic) {
 	}
 	if !j.resume {
 		return
+	}
+	if j.waiting != nil {
+		c.detach(j.waiting)
 	}
 	if j.caught != nil {
 		c.guard(func() { j.caught(c, j.catchUp) })
@@ -260,8 +261,9 @@ func (h *Hub) Members(topic string) int {
 	return 0
 }
 
-// Flush waits until what was asked of the hub before it has been done: on the
-// loops, and of the broker, where a failed attempt counts. The errors are that of ctx, and reactor.ErrOnLoop.
+// Flush waits until what was asked of the hub before it has been done: on the loops,
+// and of the broker, where a failed attempt counts. The errors are that of ctx, and
+// reactor.ErrOnLoop.
 func (h *Hub) Flush(ctx context.Context) error {
 	if err := h.flushLoops(ctx); err != nil {
 		return err
@@ -298,9 +300,10 @@ func (h *Hub) flushLoops(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the hub's part in its broker, so that the others see its members go,
-// and lets go of the history. It waits until the broker has been told, at most as
-// long as ctx. The connections stay open; every later call returns ErrHubClosed. The errors are that of ctx and of the broker.
+// Close ends the hub's part in its broker, so that the others see its members go, and
+// its timer. It waits until the broker has been told, at most as long as ctx. The
+// connections stay open. Joins, leaves and publications return ErrHubClosed from then
+// on; a second Close does nothing. The errors are that of ctx and of the broker.
 func (h *Hub) Close(ctx context.Context) error {
 	if h.closed.Swap(true) {
 		return nil

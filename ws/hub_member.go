@@ -116,7 +116,6 @@ func (m *member) leaveAll(c *Conn) {
 	}
 	lobby := m.rise(0)
 	h.stats.Connections.Add(-1)
-	h.ids.forget(c)
 	if len(lobby.members) == 0 {
 		m.shard.emptied()
 	}

@@ -16,8 +16,8 @@ import (
 type relay struct {
 	hub  *Hub
 	link BrokerLink
-	out  errands // messages, in their order
-	subs errands // changes of the subscriptions
+	out  jobQueue // messages, in their order
+	subs jobQueue // changes of the subscriptions
 
 	mu         sync.Mutex
 	changed    map[string]bool // topics whose subscription is to be looked at
@@ -157,7 +157,7 @@ func (r *relay) Deliver(m BrokerMessage) {
 	case m.Kind == KindPresence && !own:
 		r.peers.hear(m)
 	case m.Kind != KindData || own && !stored:
-	case m.Op != OpText && m.Op != OpBinary:
+	case !beginsMessage(m.Op):
 		r.Failed(fmt.Errorf("ws: %q from hub %s: %w", m.Topic, m.Origin, ErrBadOp))
 	default:
 		p := publication{Message: m.Message, remote: true}

@@ -235,6 +235,7 @@ func TestChatCatchesUpInBrowser(t *testing.T) {
 // A server that was restarted remembers nothing: the page keeps what it has, and
 // says so.
 func TestChatSurvivesARestartInBrowser(t *testing.T) {
+	aboutThePage(t)
 	first := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, _ := newBrowser(t)
 	do(t, tab, desktop, chromedp.Navigate(first.url("/chat")), called("Ada"), sent("before"), shows("before"))
@@ -250,6 +251,7 @@ func TestChatSurvivesARestartInBrowser(t *testing.T) {
 
 // Enter sends, but not while an input method composes; Shift and Enter breaks the line.
 func TestChatKeyboardInBrowser(t *testing.T) {
+	aboutThePage(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, heard := newBrowser(t)
 	compose := func(text string) chromedp.Action[chromedp.Void] {
@@ -272,6 +274,7 @@ func TestChatKeyboardInBrowser(t *testing.T) {
 
 // What the server refuses is offered again, and nothing is lost by that.
 func TestChatSendsAgainInBrowser(t *testing.T) {
+	aboutThePage(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, heard := newBrowser(t)
 	const many = burst + 10
@@ -300,6 +303,7 @@ func count(n int) string {
 
 // Who reads further up is not carried off, but told.
 func TestChatKeepsItsPlaceInBrowser(t *testing.T) {
+	aboutThePage(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, heard := newBrowser(t)
 	do(t, tab, desktop, chromedp.Navigate(p.url("/chat")), called("Ada"))
@@ -322,6 +326,7 @@ func TestChatKeepsItsPlaceInBrowser(t *testing.T) {
 
 // A room that cannot be is said to be none, and the page is where it was welcome.
 func TestChatRefusesARoomInBrowser(t *testing.T) {
+	aboutThePage(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, _ := newBrowser(t)
 	do(t, tab, viewport(390, 844, true, "dark"), chromedp.Navigate(p.url("/chat#"+strings.Repeat("x", maxName+1))),
@@ -337,6 +342,7 @@ func TestChatRefusesARoomInBrowser(t *testing.T) {
 
 // What the chat looks like: the pictures are kept with `go test -artifacts`.
 func TestChatLooksInBrowser(t *testing.T) {
+	aboutThePage(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
 	tab, heard := newBrowser(t)
 	url := strings.Replace(p.url("/chat/ws"), "http", "ws", 1)
@@ -391,5 +397,14 @@ func TestChatLooksInBrowser(t *testing.T) {
 			}
 			heard.expectNone(t)
 		})
+	}
+}
+
+// aboutThePage skips, under the race detector, a test of what the page does in the
+// browser: the server's part in it is that of the other tests, and it takes long.
+func aboutThePage(t *testing.T) {
+	t.Helper()
+	if underRace() {
+		t.Skip("the page is tested without the race detector")
 	}
 }
