@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/carillon-go/carillon/http"
 )
 
 // maxListed bounds the names of a folder that one listing reads: reading,
@@ -21,6 +23,36 @@ import (
 // and the page takes about 600 kB (BenchmarkListing). A larger folder is
 // listed in part, and the page says so.
 const maxListed = 5000
+
+// list answers by a page that lists the folder name, where that is allowed.
+func (f *Files) list(c *http.Ctx, name []byte) error {
+	if !f.listing {
+		return errNotFound
+	}
+	own := name
+	if len(own) == 0 {
+		own = append(own, '.')
+	}
+	found, err := f.root.lookup(append(own, 0))
+	if err != nil {
+		return answerTo(err)
+	}
+	if found.kind != folder {
+		found.close()
+		return errNotFound
+	}
+	entries, more, err := f.root.readFolder(found, name)
+	if err != nil {
+		return answerTo(err)
+	}
+	o := orderOf(c.PeekRawQuery())
+	arrange(entries, o)
+	page := appendListing(make([]byte, 0, 4096+192*len(entries)), string(name), entries, more, o)
+	if err := setHeaders(c, "Content-Security-Policy", listingPolicy, "X-Content-Type-Options", "nosniff"); err != nil {
+		return err
+	}
+	return c.Blob(200, "text/html; charset=utf-8", page)
+}
 
 // entry is one line of a listing.
 type entry struct {

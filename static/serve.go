@@ -85,32 +85,7 @@ func (f *Files) serveFolder(c *http.Ctx, name []byte) error {
 		}
 		found.close()
 	}
-	if !f.listing {
-		return errNotFound
-	}
-	own := name
-	if len(own) == 0 {
-		own = append(own, '.')
-	}
-	found, err := f.root.lookup(append(own, 0))
-	if err != nil {
-		return answerTo(err)
-	}
-	if found.kind != folder {
-		found.close()
-		return errNotFound
-	}
-	entries, more, err := f.root.readFolder(found, name)
-	if err != nil {
-		return answerTo(err)
-	}
-	o := orderOf(c.PeekRawQuery())
-	arrange(entries, o)
-	page := appendListing(make([]byte, 0, 4096+192*len(entries)), string(name), entries, more, o)
-	if err := setHeaders(c, "Content-Security-Policy", listingPolicy, "X-Content-Type-Options", "nosniff"); err != nil {
-		return err
-	}
-	return c.Blob(200, "text/html; charset=utf-8", page)
+	return f.list(c, name)
 }
 
 // smallBody is the size up to which a body is read into memory and leaves in
