@@ -64,7 +64,9 @@ func TestForbidden(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		server := &http.Server{Handler: asNobody(files.Serve), Loops: 1}
+		server := http.New() // on a goroutine, which answers for folders as well
+		server.Server.Loops = 1
+		server.Mount("/", asNobody(files.Serve))
 		addr, err := server.Listen("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

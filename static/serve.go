@@ -21,11 +21,8 @@ var (
 // Serve answers GET and HEAD from the folder; it is an http.Handler. It runs
 // on the loop: what the kernel has in its caches is answered without waiting.
 func (f *Files) Serve(c *http.Ctx) error {
-	if m := c.Method(); m != "GET" && m != "HEAD" {
-		if err := c.SetHeader("Allow", "GET, HEAD"); err != nil {
-			return err
-		}
-		return errMethod
+	if m := c.Method(); m != "GET" && m != "HEAD" || m == "HEAD" && f.uploads.asked(c) {
+		return f.change(c)
 	}
 	var space [256]byte
 	name, isFolder, ok := appendName(space[:0], c.PeekPath())

@@ -23,6 +23,7 @@ package static
 
 import (
 	"fmt"
+	"hash/maphash"
 
 	"github.com/carillon-go/carillon/http"
 )
@@ -32,6 +33,11 @@ type Files struct {
 	root    *root
 	index   []string
 	listing bool
+
+	seed     maphash.Seed // of the listings' ETags, which hold for this Files only
+	held     *budget      // of listings
+	archives *archives    // nil: not allowed
+	uploads  *uploads     // nil: not allowed
 }
 
 // Option changes how a folder is served.
@@ -65,7 +71,7 @@ func WithListing(on bool) Option {
 // (errors.Is with fs.ErrNotExist, fs.ErrPermission, unix.ENOTDIR) or of an
 // option. Close frees what it holds.
 func New(root string, opts ...Option) (*Files, error) {
-	f := &Files{index: []string{"index.html"}, listing: true}
+	f := &Files{index: []string{"index.html"}, listing: true, seed: maphash.MakeSeed(), held: newBudget(heldEntries)}
 	for _, opt := range opts {
 		if err := opt(f); err != nil {
 			return nil, fmt.Errorf("static: %w", err)
@@ -75,13 +81,21 @@ func New(root string, opts ...Option) (*Files, error) {
 	if f.root, err = openRoot(root); err != nil {
 		return nil, fmt.Errorf("static: %w", err)
 	}
+	if f.uploads.resumable() {
+		f.uploads.start()
+	}
 	return f, nil
 }
 
 // Close frees the root. No request may be in Serve, and none may come to it
 // afterwards: shut the server down first. Answers that are still being sent
 // hold their own files.
-func (f *Files) Close() error { return f.root.close() }
+func (f *Files) Close() error {
+	if f.uploads != nil {
+		f.uploads.close()
+	}
+	return f.root.close()
+}
 
 // Dir is New for wiring a server at its start: it returns the handler and
 // panics where New returns an error. The folder stays open for good.
