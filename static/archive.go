@@ -77,11 +77,11 @@ var (
 )
 
 // serve answers by the folder named, packed.
-func (a *archives) serve(c *http.Ctx, r *root, name, format string) error {
+func (a *archives) serve(c *http.Ctx, f *Files, name, format string) error {
 	if !slices.Contains(a.Formats, format) {
 		return errFormat
 	}
-	return offLoop(c, func(c *http.Ctx) error {
+	return f.offLoop(c, func(c *http.Ctx) error {
 		if !a.atOnce.take(1) {
 			return errPacking
 		}
@@ -90,7 +90,7 @@ func (a *archives) serve(c *http.Ctx, r *root, name, format string) error {
 		if base == "" {
 			base = "files"
 		}
-		p := packing{archives: a, ctx: c, root: r, top: name, base: base}
+		p := packing{archives: a, ctx: c, root: f.root, top: name, base: base}
 		if err := p.survey(); err != nil {
 			return err
 		}
@@ -146,19 +146,20 @@ func (p *packing) surveyFolder(rel string, depth int) error {
 	case err != nil:
 		return answerTo(err)
 	}
-	p.names = append(p.names, rel)
 	es.arrange(order{by: 'n'})
 	if p.bytes += es.bytes; p.bytes > p.MaxBytes {
 		return errTooLarge
 	}
-	if es.more || len(p.names)+len(es.list) > p.MaxFiles {
+	if es.more || !p.note(rel) {
 		return errTooMany
 	}
 	for i := range es.list {
 		e := &es.list[i]
 		switch base := string(es.name(e)); {
 		case !e.folder:
-			p.names = append(p.names, rel+base)
+			if !p.note(rel + base) {
+				return errTooMany
+			}
 		case !e.link:
 			if err := p.surveyFolder(rel+base+"/", depth+1); err != nil {
 				return err
@@ -166,4 +167,10 @@ func (p *packing) surveyFolder(rel string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// note adds a name, if there may be one more.
+func (p *packing) note(name string) bool {
+	p.names = append(p.names, name)
+	return len(p.names) <= p.MaxFiles
 }

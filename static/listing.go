@@ -27,7 +27,7 @@ func (f *Files) list(c *http.Ctx, name []byte) error {
 	format, asked := queryValue(query, "download")
 	switch {
 	case asked && f.archives != nil:
-		return f.archives.serve(c, f.root, folderName, format)
+		return f.archives.serve(c, f, folderName, format)
 	case !f.listing:
 		return errNotFound
 	}
@@ -44,7 +44,7 @@ func (f *Files) list(c *http.Ctx, name []byte) error {
 	case format != "html":
 		return http.NewError(400, "format is json or html")
 	}
-	return offLoop(c, func(c *http.Ctx) error {
+	return f.offLoop(c, func(c *http.Ctx) error {
 		l := listing{name: folderName, order: orderOf(query), uploads: f.uploads}
 		if f.archives != nil {
 			l.archives = f.archives.Formats

@@ -75,6 +75,12 @@ func (u *uploads) create(c *http.Ctx, folderName string) error {
 	if err != nil {
 		return err
 	}
+	switch n := c.ContentLength(); {
+	case n > length:
+		return errLength
+	case n != 0 && !isOffsetType(c):
+		return errTusType
+	}
 	dir, err := u.openFolder(folderName)
 	if err != nil {
 		return err
@@ -95,12 +101,10 @@ func (u *uploads) create(c *http.Ctx, folderName string) error {
 	if err := c.SetHeader("Location", location); err != nil {
 		return err
 	}
-	withUpload := c.ContentLength() != 0
-	if withUpload || length == 0 {
-		if withUpload && !isOffsetType(c) {
-			return errTusType
-		}
+	if c.ContentLength() != 0 || length == 0 {
 		if err := u.receive(c, s, dir, base); err != nil {
+			u.remove(s) // the client does not know of it
+			c.DelHeader("Location")
 			return err
 		}
 	}

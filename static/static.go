@@ -24,6 +24,7 @@ package static
 import (
 	"fmt"
 	"hash/maphash"
+	"sync"
 
 	"github.com/carillon-go/carillon/http"
 )
@@ -38,6 +39,7 @@ type Files struct {
 	held     *budget      // of listings
 	archives *archives    // nil: not allowed
 	uploads  *uploads     // nil: not allowed
+	jobs     sync.WaitGroup
 }
 
 // Option changes how a folder is served.
@@ -89,8 +91,10 @@ func New(root string, opts ...Option) (*Files, error) {
 
 // Close frees the root. No request may be in Serve, and none may come to it
 // afterwards: shut the server down first. Answers that are still being sent
-// hold their own files.
+// hold their own files; for folders that are still being read, and uploads whose
+// client has just gone, Close waits.
 func (f *Files) Close() error {
+	f.jobs.Wait()
 	if f.uploads != nil {
 		f.uploads.close()
 	}

@@ -162,7 +162,7 @@ func (u *uploads) serve(c *http.Ctx) error {
 	default:
 		return notAllowed(c, u.allow(isFolder))
 	}
-	return offLoop(c, h)
+	return u.files.offLoop(c, h)
 }
 
 func (u *uploads) allow(isFolder bool) string {
@@ -295,7 +295,8 @@ func (u *uploads) mayPlace(c *http.Ctx, dir int, base string) (was *unix.Stat_t,
 var errPrecondition = http.NewError(412, "")
 
 // place gives d its name, when it still may have it. was says that there was a
-// file before, whose rights it then has.
+// file before, whose rights it then has. Besides the errors of the clients'
+// answers, unix.EXDEV says that d is on another disk.
 func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, err error) {
 	if u.Sync {
 		if err := unix.Fdatasync(d.fd); err != nil {
@@ -314,6 +315,8 @@ func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, 
 	switch {
 	case errors.Is(err, unix.EEXIST):
 		return false, errExists
+	case errors.Is(err, unix.EXDEV):
+		return false, err
 	case err != nil:
 		return false, writeError(err)
 	}
