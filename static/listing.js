@@ -108,7 +108,7 @@ function uploads(form) {
 	form.append(list);
 	form.classList.add("live");
 	form.querySelector("button").remove();
-	form.querySelector("label span").innerHTML = "Drop files here, or <b>choose</b> them";
+	form.querySelector("label span").innerHTML = matchMedia("(pointer: coarse)").matches ? "<b>Choose files</b> to upload" : "Drop files here, or <b>choose</b> them";
 	form.addEventListener("submit", event => event.preventDefault());
 	input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
 
@@ -173,7 +173,7 @@ function uploads(form) {
 				offset = +sent.getResponseHeader("Upload-Offset");
 			} else if ([0, 408, 423, 429, 500, 502, 503, 504].includes(sent.status) && tries < 7) {
 				row.say("interrupted, trying again");
-				await new Promise(done => setTimeout(done, 250 * 2 ** tries++));
+				await pause(tries++);
 				offset = await position(url) ?? offset;
 			} else if (sent.status === 409 && ![null, offset].includes(at = await position(url))) {
 				offset = at; // the server had more of it than it knew
@@ -183,8 +183,14 @@ function uploads(form) {
 			}
 		}
 		memory.delete(key);
-		if (row.cancelled) await request("DELETE", url, {}, null, row);
+		// It is locked until the server has heard that this page sends no more.
+		for (let tries = 0; row.cancelled && tries < 6; tries++) {
+			if ((await request("DELETE", url, {})).status !== 423) break;
+			await pause(tries);
+		}
 	}
+
+	const pause = tries => new Promise(done => setTimeout(done, 250 * 2 ** tries));
 
 	// position asks how much of an upload has arrived; null when nobody knows.
 	async function position(url) {

@@ -82,7 +82,11 @@ func (l *listing) appendTail(p []byte) ([]byte, error) {
 		p = append(p, "<p class=\"empty\">This folder is empty.</p>\n"...)
 	}
 	p = append(p, "<p class=\"keys\" hidden><kbd>/</kbd> filter &nbsp; <kbd>↑</kbd> <kbd>↓</kbd> move &nbsp; "+
-		"<kbd>Enter</kbd> open &nbsp; <kbd>Backspace</kbd> up</p>\n"...)
+		"<kbd>Enter</kbd> open"...)
+	if l.name != "" {
+		p = append(p, " &nbsp; <kbd>Backspace</kbd> up"...)
+	}
+	p = append(p, "</p>\n"...)
 	p, err := l.readme.append(p)
 	if err != nil {
 		return p, err

@@ -72,7 +72,8 @@ func (r *root) readReadme(folderName, base string) (rm readme) {
 
 // markdown renders GitHub's dialect. It makes no ids, which could stand for the
 // page's own.
-var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM))
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Linkify, extension.Strikethrough, extension.TaskList,
+	extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)))) // the page's policy forbids style=
 
 // append writes the part of the page that shows the README, nothing for none.
 func (rm *readme) append(p []byte) ([]byte, error) {

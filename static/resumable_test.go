@@ -98,7 +98,7 @@ func TestResumable(t *testing.T) {
 	p.conn.Close()
 	stop()
 
-	addr, stop = serveUploads(t, dir, UploadOptions{}) // a restart
+	addr, _ = serveUploads(t, dir, UploadOptions{}) // a restart
 	p = dial(t, addr)
 	expect(p, at, 500_000)
 	if a := p.askBody("PATCH", at, content[500_000:], tusLine, offsetType, offset(500_000)); a.code != 204 || a.header.Get("Upload-Offset") != fmt.Sprint(len(content)) {

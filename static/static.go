@@ -24,7 +24,6 @@ package static
 import (
 	"fmt"
 	"hash/maphash"
-	"sync"
 
 	"github.com/carillon-go/carillon/http"
 )
@@ -39,7 +38,7 @@ type Files struct {
 	held     *budget      // of listings
 	archives *archives    // nil: not allowed
 	uploads  *uploads     // nil: not allowed
-	jobs     sync.WaitGroup
+	jobs     jobs
 }
 
 // Option changes how a folder is served.
@@ -94,7 +93,7 @@ func New(root string, opts ...Option) (*Files, error) {
 // hold their own files; for folders that are still being read, and uploads whose
 // client has just gone, Close waits.
 func (f *Files) Close() error {
-	f.jobs.Wait()
+	f.jobs.close()
 	if f.uploads != nil {
 		f.uploads.close()
 	}

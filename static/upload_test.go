@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"mime/multipart"
+	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,12 +24,18 @@ import (
 // returns its address and what stops it: then no request is at work any more.
 func serveUploads(t *testing.T, dir string, o UploadOptions, opts ...Option) (addr string, stop func()) {
 	t.Helper()
+	return serveUploadsBehind(t, dir, o, nil, opts...)
+}
+
+func serveUploadsBehind(t *testing.T, dir string, o UploadOptions, around []http.Middleware, opts ...Option) (addr string, stop func()) {
+	t.Helper()
 	files, err := New(dir, append(opts, WithUpload(o))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	app := http.New()
 	app.Server.Loops = 1
+	app.Use(around...)
 	app.Mount("/", files.Serve, http.StreamBody, http.MaxBody(64<<20))
 	app.Get("/{path...}", files.Serve, http.Inline)
 	bound, err := app.Listen("127.0.0.1:0")
@@ -318,6 +325,66 @@ func TestUploadBreaks(t *testing.T) {
 		}
 	}
 }
+
+// A handler whose client has gone may begin behind the server's Shutdown, and so
+// behind Close: it must not use the root's number, which may be another file's.
+func TestUploadBehindClose(t *testing.T) {
+	dir := t.TempDir()
+	files, err := New(dir, WithUpload(UploadOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, closed := make(chan struct{}), make(chan struct{})
+	app := http.New()
+	app.Mount("/", func(c *http.Ctx) error {
+		c.ReplaceBody(readerFunc(func([]byte) (int, error) {
+			body <- struct{}{}
+			<-body
+			return 0, io.EOF
+		}))
+		return files.Serve(c)
+	})
+	put := func() int {
+		r, err := nethttp.NewRequest("PUT", "/a", strings.NewReader("x"))
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		res, err := app.Test(r)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		return res.StatusCode
+	}
+	code := make(chan int, 1)
+	go func() { code <- put() }()
+	<-body
+	go func() {
+		defer close(closed)
+		if err := files.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	until(t, func() bool { files.jobs.mu.Lock(); defer files.jobs.mu.Unlock(); return files.jobs.closed })
+	select {
+	case <-closed:
+		t.Error("Close did not wait for an upload")
+	default:
+	}
+	body <- struct{}{}
+	if got := <-code; got != 201 {
+		t.Errorf("the upload that Close waits for: %d", got)
+	}
+	<-closed
+	if got := put(); got != 503 {
+		t.Errorf("behind Close: %d", got)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // multipartOf makes a form of files, each a name and its content, and its
 // Content-Type line.
