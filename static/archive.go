@@ -90,7 +90,7 @@ func (a *archives) serve(c *http.Ctx, f *Files, name, format string) error {
 		if base == "" {
 			base = "files"
 		}
-		p := packing{archives: a, ctx: c, root: f.root, top: name, base: base}
+		p := packing{archives: a, ctx: c, root: f.root, held: f.held, top: name, base: base}
 		if err := p.survey(); err != nil {
 			return err
 		}
@@ -117,6 +117,7 @@ type packing struct {
 	*archives
 	ctx   context.Context
 	root  *root
+	held  *budget
 	top   string   // the folder, beneath the root
 	base  string   // the folder that all of it is unpacked to
 	names []string // of all in it, relative to it; those of folders end in a slash
@@ -139,13 +140,11 @@ func (p *packing) surveyFolder(rel string, depth int) error {
 		}
 		return err
 	}
-	es, err := p.root.readFolder(p.ctx, found, name, newBudget(int64(p.MaxFiles)))
-	switch {
-	case err == errListings:
-		return errTooMany
-	case err != nil:
+	es, err := p.root.readFolder(p.ctx, found, name, p.held)
+	if err != nil {
 		return answerTo(err)
 	}
+	defer es.release()
 	es.arrange(order{by: 'n'})
 	if p.bytes += es.bytes; p.bytes > p.MaxBytes {
 		return errTooLarge

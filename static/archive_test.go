@@ -246,7 +246,7 @@ func TestArchiveOfWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	p := packing{archives: files.archives, ctx: t.Context(), root: files.root, base: "x"}
+	p := packing{archives: files.archives, ctx: t.Context(), root: files.root, held: files.held, base: "x"}
 	if err := p.survey(); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func BenchmarkArchive(b *testing.B) {
 			defer files.Close()
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				p := packing{archives: files.archives, ctx: b.Context(), root: files.root}
+				p := packing{archives: files.archives, ctx: b.Context(), root: files.root, held: files.held}
 				if err := p.survey(); err != nil {
 					b.Fatal(err)
 				}

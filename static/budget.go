@@ -1,6 +1,9 @@
 package static
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // budget bounds what answers hold together while their clients take them. Any
 // goroutine may call its methods.
@@ -26,24 +29,30 @@ func (b *budget) take(n int64) bool {
 func (b *budget) give(n int64) { b.left.Add(n) }
 
 const (
-	// heldEntries is how many entries the listings of all large folders of one
-	// Files hold together: about 200 MB.
-	heldEntries = 4 << 20
-	// freeEntries is how many each listing may hold besides, so that a folder of
-	// the usual size is listed whoever takes his time over a large one.
-	freeEntries = 4096
+	// heldBytes is how much the listings of all large folders of one Files hold
+	// together.
+	heldBytes = 256 << 20
+	// freeBytes is how much each listing may hold besides, so that a folder of the
+	// usual size is listed whoever takes his time over a large one.
+	freeBytes = 256 << 10
 )
+
+// cost is what the entries hold, in bytes.
+func (es *entries) cost() int64 {
+	return int64(cap(es.list))*int64(unsafe.Sizeof(entry{})) + int64(cap(es.names))
+}
 
 // hold sees to it that the entries so far are within the budget.
 func (es *entries) hold() error {
-	n := int64(len(es.list)) - es.taken
-	if len(es.list) <= freeEntries || es.held.take(n) {
-		if len(es.list) > freeEntries {
-			es.taken += n
-		}
+	cost := es.cost()
+	if cost <= freeBytes {
 		return nil
 	}
-	return errListings
+	if !es.held.take(cost - es.taken) {
+		return errListings
+	}
+	es.taken = cost
+	return nil
 }
 
 // release gives back what the entries hold. They must not be used afterwards.

@@ -21,7 +21,7 @@ func list(tb testing.TB, r *root, name, query string) (page string, es *entries)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	es, err = r.readFolder(tb.Context(), f, name, newBudget(heldEntries))
+	es, err = r.readFolder(tb.Context(), f, name, newBudget(heldBytes))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func BenchmarkListing(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		es, err := r.readFolder(b.Context(), f, "", newBudget(heldEntries))
+		es, err := r.readFolder(b.Context(), f, "", newBudget(heldBytes))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/carillon-go/carillon/http"
 )
 
-// The page of a folder is written by appending: html/template takes 12 times as
-// long for a row, and the escaping of names needs more than its own. Style and
+// The page of a folder is written by appending: html/template takes well over ten
+// times as long for a row, and the escaping of names needs more than its own. Style and
 // script stand in the page, so that it is one answer wherever the folder is
 // mounted; its policy lets exactly these two be used.
 
@@ -24,7 +24,7 @@ var listingStyle string
 var listingScript string
 
 // policyBase lets the page show itself and images of its own site, and nothing
-// else: RFC 9110 has no such field, CSP Level 3 has.
+// else: Content Security Policy Level 3.
 var policyBase = "default-src 'none'; base-uri 'none'; img-src 'self' data:; style-src " + hashOf(listingStyle) +
 	"; script-src " + hashOf(listingScript)
 

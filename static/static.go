@@ -72,7 +72,7 @@ func WithListing(on bool) Option {
 // (errors.Is with fs.ErrNotExist, fs.ErrPermission, unix.ENOTDIR) or of an
 // option. Close frees what it holds.
 func New(root string, opts ...Option) (*Files, error) {
-	f := &Files{index: []string{"index.html"}, listing: true, seed: maphash.MakeSeed(), held: newBudget(heldEntries)}
+	f := &Files{index: []string{"index.html"}, listing: true, seed: maphash.MakeSeed(), held: newBudget(heldBytes)}
 	for _, opt := range opts {
 		if err := opt(f); err != nil {
 			return nil, fmt.Errorf("static: %w", err)
