@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,11 +104,7 @@ func (c *Certificates) reloadChanged() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	stamp := c.stamps()
-	same := len(stamp) == len(c.stamp)
-	for i := range stamp {
-		same = same && stamp[i] == c.stamp[i]
-	}
-	if same {
+	if slices.Equal(stamp, c.stamp) {
 		return
 	}
 	logger := c.Logger

@@ -1,6 +1,7 @@
 package http
 
 import (
+	nethttp "net/http"
 	"sync/atomic"
 	"time"
 )
@@ -13,7 +14,7 @@ type dateLine struct {
 }
 
 // timeFormat is IMF-fixdate, RFC 9110 section 5.6.7; the time must be in UTC.
-const timeFormat = "Mon, 02 Jan 2006 15:04:05 GMT"
+const timeFormat = nethttp.TimeFormat
 
 // at returns the line for now, the loop's clock. It is never more than a second old, also after the wall clock was set.
 func (d *dateLine) at(now time.Duration) []byte {

@@ -18,6 +18,9 @@ func TestPipelinedFlood(t *testing.T) {
 	const request = "GET /flood HTTP/1.1\r\nHost: h\r\n\r\n"
 	count := 9 << 20 / len(request)
 	c := dial(t, addr)
+	if err := c.SetDeadline(time.Now().Add(10 * patience)); err != nil {
+		t.Fatal(err)
+	}
 	before := heapInUse()
 	sent := make(chan error, 1)
 	go func() {

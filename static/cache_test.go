@@ -179,14 +179,8 @@ func TestChmodBehindTheCache(t *testing.T) {
 		}
 		app := http.New() // on goroutines: see TestForbidden
 		app.Mount("/", asNobody(files.Serve))
-		addr, err := app.Listen("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := app.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p := dial(t, addr.String())
+		addr := listening(t, app)
+		p := dial(t, addr)
 		for range 3 {
 			if a := p.ask("GET", "/a/b.txt"); a.code != 200 {
 				t.Fatalf("before: %d", a.code)

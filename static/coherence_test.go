@@ -184,13 +184,7 @@ func serveFiles(t *testing.T, files *Files, way string) string {
 		opts = nil
 	}
 	app.Mount("/", files.Serve, opts...)
-	addr, err := app.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := app.Start(); err != nil {
-		t.Fatal(err)
-	}
+	addr := listening(t, app)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -204,7 +198,7 @@ func serveFiles(t *testing.T, files *Files, way string) string {
 			t.Errorf("left in the cache behind its end: %d", n)
 		}
 	})
-	return addr.String()
+	return addr
 }
 
 // Two connections on two loops: whoever is told of a change by the one sees it on the other.

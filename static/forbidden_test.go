@@ -67,13 +67,7 @@ func TestForbidden(t *testing.T) {
 		app := http.New() // its handlers are on goroutines: what would wait, and folders, stay on the thread that is nobody's
 		app.Server.Loops = 1
 		app.Mount("/", asNobody(files.Serve))
-		addr, err := app.Listen("127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := app.Start(); err != nil {
-			t.Fatal(err)
-		}
+		addr := listening(t, app)
 		want := map[string]int{
 			"/open.txt": 200, "/pass/open.txt": 200,
 			"/closed.txt": 403, "/closed": 403, "/closed/": 403, "/closed/open.txt": 403, "/closed/missing": 403, "/pass/": 403, "/site/": 403,
@@ -82,7 +76,7 @@ func TestForbidden(t *testing.T) {
 		if files.root.walk != nil { // it reads the folders that it passes
 			want["/pass/open.txt"], want["/pass/missing"] = 403, 403
 		}
-		p := dial(t, addr.String())
+		p := dial(t, addr)
 		for target, code := range want {
 			if a := p.ask("GET", target); a.code != code {
 				t.Errorf("%s, %s: %d, want %d", way, target, a.code, code)

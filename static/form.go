@@ -2,6 +2,7 @@ package static
 
 import (
 	"errors"
+	nethttp "net/http"
 	"slices"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (f *Files) writeHeaders(m *form, name string, ranges bool) error {
 	describing.set("X-Content-Type-Options", "nosniff")
 	validating := headerList{"ETag", m.validators.ETag}
 	if at := m.validators.Modified; !at.IsZero() {
-		validating.set("Last-Modified", at.UTC().Format(timeFormat))
+		validating.set("Last-Modified", at.UTC().Format(nethttp.TimeFormat))
 	}
 	all := append(slices.Clone(describing), validating...)
 	if ranges {
@@ -88,9 +89,6 @@ func (f *Files) writeHeaders(m *form, name string, ranges bool) error {
 	m.asError, err[2] = http.NewHeaderBlock(f.rules.apply(describing, name).without("Cache-Control").without("Expires")...)
 	return errors.Join(err[:]...)
 }
-
-// timeFormat is IMF-fixdate: RFC 9110 section 5.6.7.
-const timeFormat = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 // headerList is header lines: name, value, name, value.
 type headerList []string

@@ -63,6 +63,20 @@ func serve(tb testing.TB, dir string, opts ...Option) string {
 	return addr.String()
 }
 
+// listening starts app on a free port, and returns the address. Whoever calls it shuts
+// it down.
+func listening(tb testing.TB, app *http.App) string {
+	tb.Helper()
+	addr, err := app.Listen("127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := app.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	return addr.String()
+}
+
 // openBeneath returns which open fds of this process are of what lies in dir.
 func openBeneath(tb testing.TB, dir string) []string {
 	tb.Helper()

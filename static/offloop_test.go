@@ -36,14 +36,8 @@ func TestColdDisk(t *testing.T) {
 		}
 		return files.Serve(c)
 	}, http.Inline)
-	addr, err := app.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := app.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := dial(t, addr.String())
+	addr := listening(t, app)
+	p := dial(t, addr)
 	tests := []struct {
 		target string
 		code   int
@@ -111,15 +105,9 @@ func TestUnderNetHTTP(t *testing.T) {
 	}
 	reactorApp := http.New()
 	reactorApp.Mount("/wrapped", files.Serve, http.Inline, http.With(http.WrapMiddleware(func(next nethttp.Handler) nethttp.Handler { return next })))
-	addr, err := reactorApp.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := reactorApp.Start(); err != nil {
-		t.Fatal(err)
-	}
+	addr := listening(t, reactorApp)
 	for range 3 {
-		for _, base := range []string{server.URL + " /plain", server.URL + " /wrapped", addr.String() + " /wrapped"} {
+		for _, base := range []string{server.URL + " /plain", server.URL + " /wrapped", addr + " /wrapped"} {
 			host, prefix, _ := strings.Cut(base, " ")
 			for name, want := range map[string]string{"/small.txt": verse, "/large.txt": large} {
 				if a := ask(host, prefix+name, "Accept-Encoding: gzip"); a.code != 200 || decoded(t, a) != want || a.header.Get("Content-Encoding") != "gzip" {

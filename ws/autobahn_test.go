@@ -1,13 +1,10 @@
 package ws_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/ws"
 )
 
@@ -85,6 +82,7 @@ func TestAutobahnCount(t *testing.T) {
 // runAutobahn runs cases beside each other on one server that echoes, and then
 // checks that a fresh connection is served.
 func runAutobahn(t *testing.T, cases []autobahnCase, opts ...ws.EndpointOption) {
+	ws.OnceIsEnough(t)
 	addr := serveEcho(t, opts...)
 	// A Cleanup runs when the parallel subtests have ended, and before that of
 	// the server.
@@ -116,27 +114,7 @@ func (e echoer) OnMessage(c *ws.Conn, op ws.Op, p []byte) {
 // address.
 func serveEcho(t testing.TB, opts ...ws.EndpointOption) string {
 	t.Helper()
-	return serveHandler(t, echoer{t: t}, opts...)
-}
-
-func serveHandler(t testing.TB, h ws.Handler, opts ...ws.EndpointOption) string {
-	t.Helper()
-	s := &http.Server{Handler: ws.Endpoint(h, opts...)}
-	addr, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Error("shutdown:", err)
-		}
-	})
-	return addr.String()
+	return ws.Start(t, echoer{t: t}, opts...)
 }
 
 // stillServed checks that a fresh connection is served as if nothing happened.

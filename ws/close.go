@@ -7,11 +7,11 @@ import (
 )
 
 // Close begins the closing handshake (RFC 6455 section 7.1): what was sent
-// before leaves first, then a close frame with code and reason; a message of a
-// Writer that is still open stays a fragment, and what waits behind that is dropped.
-// Messages that arrive from then on
-// are dropped; when the peer's close frame has come, or WithCloseTimeout has
-// passed, the connection ends and OnClose runs. Any goroutine; it does not wait.
+// before leaves first, then a close frame with code and reason; a message of a Writer
+// that is still open stays a fragment, and what waits behind that is dropped.
+// Messages that arrive from then on are dropped; when the peer's close frame has come,
+// or WithCloseTimeout has passed, the connection ends and OnClose runs, after Close has
+// returned where that was called on the loop. Any goroutine; it does not wait.
 //
 // CodeNoStatus sends an empty close frame. The errors are ErrBadClose, ErrClosed
 // when a close frame was sent before or the connection is gone, and
@@ -23,15 +23,22 @@ func (c *Conn) Close(code Code, reason string) error {
 	if err := c.sendClose(code, reason); err != nil {
 		return err
 	}
-	return sendError(c.tcp.Loop().RunInLoop(c.awaitCloseInLoop))
+	// An error is a loop that has quit: the answer came already, for a client whose
+	// loop ends with it.
+	_ = c.tcp.Loop().RunInLoop(c.awaitCloseInLoop)
+	return nil
 }
 
 // sendClose sends the one close frame of this side, after which nothing is sent.
 func (c *Conn) sendClose(code Code, reason string) error {
 	var room [2 + maxReason]byte
-	body := appendCloseBody(room[:0], code, reason)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.sendCloseLocked(appendCloseBody(room[:0], code, reason))
+}
+
+// sendCloseLocked is sendClose of an encoded body. c.mu is held.
+func (c *Conn) sendCloseLocked(body []byte) error {
 	if c.closeSent {
 		return ErrClosed
 	}
@@ -47,12 +54,22 @@ func (c *Conn) sendClose(code Code, reason string) error {
 	return c.writeFrame(closeByte, body)
 }
 
+// ended reports whether nothing can be sent any more. Any goroutine.
+func (c *Conn) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closeSent
+}
+
 func (c *Conn) awaitCloseInLoop() {
 	if c.phase == open {
 		c.phase = closing
 		c.tcp.SetDeadline(c.tcp.Loop().Now() + c.shard.closeWithin)
 		if m := c.rare.Load(); m != nil && m.intake != nil {
-			c.resume() // it may have been held
+			// It may have been held. Not at once: what was read may have the peer's close
+			// frame in it, and nobody who closes, or is refused by CloseSlow, expects the
+			// connection to end in that call. A loop that has quit ends it without.
+			_ = c.tcp.Loop().QueueInLoop(c.resume)
 		}
 	}
 }
@@ -91,6 +108,14 @@ func (c *Conn) fail(v *violation) {
 	c.tcp.Shutdown()
 	c.finish(v.code, v.reason)
 }
+
+// halfClosed is the HalfClose callback: the peer's FIN without a close frame.
+func (c *Conn) halfClosed() {
+	c.lost(errEOF)
+	c.tcp.Shutdown()
+}
+
+var errEOF = errors.New("ws: the peer closed without a close frame")
 
 // lost ends a connection that broke off. err may be nil.
 func (c *Conn) lost(err error) {

@@ -22,6 +22,11 @@
 // keep it (retain.go). backpressure.go stops reading where the output, or the handler,
 // is behind.
 //
+// Compression: deflate.go negotiates permessage-deflate, by the elements that
+// extension.go parses; conn_deflate.go puts it between a Conn and its frames, by a
+// compressor (compressor.go) and a decompressor (decompressor.go, inflater.go), each
+// with its window (window.go).
+//
 // Out: send.go sends what is at hand, also what was encoded once for many
 // (prepared.go); writer.go sends one long message in fragments; slow.go says what
 // becomes of messages for a peer that does not take them.
@@ -31,17 +36,23 @@
 // by the one timer of wheel.go. stats.go counts it all.
 //
 // Dial makes a Client (client.go), whose connections are Conns as well. A goroutine
-// that lives until there is a connection (reconnect.go) takes an attempt (attempt.go)
-// from connect(2), by a proxy where there is one (proxy.go), to the server's answer
-// (client_handshake.go, answer.go).
+// that lives until there is a connection (reconnect.go) takes an attempt
+// (dial_attempt.go) from connect(2), by a proxy where there is one (dial_proxy.go), to
+// the server's answer (client_handshake.go, dial_answer.go). Clients share the loop of
+// client_loop.go.
 //
 // StreamHandler and DialStream are for goroutines that block: a Stream (stream.go)
 // reads and writes messages under a context.
 //
-// A Hub (hub.go) brings messages to all connections in a topic (topic.go, and for
-// each loop hub_shard.go), knows who is there (presence.go) and what was said
-// (history.go), and shares its topics with hubs of other processes by a Broker
-// (broker.go; relay.go is the hub's way to it, peers.go what hubs tell each other).
+// A Hub (hub.go) brings messages (hub_publish.go) to all connections (hub_member.go) in
+// a topic (topic.go, found by registry.go, kept for a while by idle_topics.go), on each
+// loop by its shard (hub_shard.go). It knows who is there (presence.go) and what was
+// said (history.go, position.go), and shares its topics with hubs of other processes by
+// a Broker (broker.go, memory_broker.go). relay.go is the hub's way to that, on the
+// goroutines of job_queue.go; presence_peers.go is what hubs tell each other.
+//
+// The folder examples has programs to start from: an echo and a client for it, a live
+// ticker by topic, an upgrade for those who are signed in, and a cluster.
 //
 // # Promises
 //

@@ -131,7 +131,7 @@ func checkReserved(b0 byte, m mode) *violation {
 	switch {
 	case m&compressed == 0 || b0&rsvBits != rsv1Bit:
 		return errReservedBits
-	case op != OpText && op != OpBinary:
+	case !beginsMessage(op):
 		return errCompressedBit
 	}
 	return nil

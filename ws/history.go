@@ -150,6 +150,7 @@ func (h *history) reset(epoch, floor uint64, whole bool) {
 // topic. It is false when the join has to wait. t.mu is held.
 func (t *topic) resumeLocked(k *task) bool {
 	if t.history.epoch == 0 {
+		k.join.waiting = &waiting{t.hub, t.name}
 		t.waiting = append(t.waiting, *k)
 		return false
 	}
@@ -159,6 +160,30 @@ func (t *topic) resumeLocked(k *task) bool {
 	j.catchUp.Latest = Position{h.epoch, h.last}
 	return true
 }
+
+// waiting hears of the end of a connection that waits for a topic's history, since it
+// is no member yet: the broker may be away for longer than it lives.
+type waiting struct {
+	hub   *Hub
+	topic string
+}
+
+// begin has w hear of c's end. Any goroutine, with no lock held.
+func (w *waiting) begin(c *Conn) error {
+	err := c.Loop().RunInLoop(func() {
+		if !c.attach(w) {
+			w.connEnded(c)
+		}
+	})
+	if err != nil {
+		w.connEnded(c)
+		return ErrClosed
+	}
+	return nil
+}
+
+// connEnded implements ender.
+func (w *waiting) connEnded(c *Conn) { w.hub.cancelWaiting(c, w.topic) }
 
 // admitWaiting lets those join who waited for the history, and unlocks t.
 func (t *topic) admitWaiting() {
@@ -196,5 +221,7 @@ func (h *Hub) cancelWaiting(c *Conn, name string) {
 	t.mu.Unlock()
 	for _, k := range dropped {
 		k.room.shard.drop(k)
+		// A loop that has quit has told of the connection's end.
+		_ = c.Loop().RunInLoop(func() { c.detach(k.join.waiting) })
 	}
 }

@@ -36,17 +36,20 @@ import (
 //  3. On the connection's own loop a Join, Leave, Publish and the like has taken
 //     effect, for the connections of that loop, when the call returns: what Send
 //     sends then comes after it. A call from anywhere else, or from within a
-//     callback of the hub, is queued, and a Send may overtake it. Flush waits.
+//     callback of the hub, is queued, and a Send may overtake it; so is one on a loop
+//     that has more waiting than it can do in a turn. Flush waits.
 type Hub struct {
 	hubConfig
 	id            string // among the hubs of a broker
 	topics        registry
-	lobby         *topic
+	lobby         *topic // its rooms are those of shards
+	shards        atomic.Pointer[[]*hubShard]
 	idle          idleTopics
 	stats         HubStats
 	ids           connIDs
 	relay         *relay // nil without a broker
 	remoteHistory bool   // the broker keeps it, and gives out the offsets
+	queueLimit    int    // hubQueueLimit
 	closed        atomic.Bool
 }
 
@@ -63,8 +66,9 @@ type HubStats struct {
 var (
 	// ErrBadTopic refuses the empty topic.
 	ErrBadTopic = errors.New("ws: a topic has a name")
-	// ErrOverloaded refuses a Publish while more than 16 MiB wait for a loop or
-	// for the broker: messages come faster than they can be sent. See Hub.Flush.
+	// ErrOverloaded refuses a Publish or Join while more than 16 MiB, or a million
+	// sends, wait for a loop, or as much for the broker: they come faster than they
+	// can be done. See Hub.Flush.
 	ErrOverloaded = errors.New("ws: the hub is overloaded")
 	// ErrNoHistory refuses Since without WithHistory.
 	ErrNoHistory = errors.New("ws: the hub keeps no history")
@@ -76,9 +80,10 @@ var (
 
 // NewHub makes a hub. Close it when it has a broker or a history.
 func NewHub(opts ...HubOption) *Hub {
-	h := &Hub{id: fmt.Sprintf("%016x", rand.Uint64())}
+	h := &Hub{id: fmt.Sprintf("%016x", rand.Uint64()), queueLimit: hubQueueLimit}
 	h.topics.seed = maphash.MakeSeed()
 	h.lobby = &topic{hub: h}
+	h.shards.Store(new([]*hubShard))
 	for _, opt := range opts {
 		opt(&h.hubConfig)
 	}
@@ -104,6 +109,7 @@ type joining struct {
 	resume  bool
 	since   Position
 	caught  func(*Conn, CatchUp)
+	waiting *waiting // for the broker's history, at first
 	missed  []*Prepared
 	catchUp CatchUp
 }
@@ -114,8 +120,8 @@ func (h *Hub) Add(c *Conn) error { return h.enter(c, task{do: doAdd}, "") }
 
 // Join has c get what is published to topic from now on. Joining again changes
 // nothing but what the options say. The errors are ErrClosed when c is closing or
-// closed, ErrBadTopic, ErrHubClosed, ErrNoHistory and ErrNoPresence; a connection
-// that ends meanwhile is no error, it just does not join.
+// closed, ErrBadTopic, ErrOverloaded, ErrHubClosed, ErrNoHistory and ErrNoPresence; a
+// connection that ends meanwhile is no error, it just does not join.
 func (h *Hub) Join(c *Conn, topic string, opts ...JoinOption) error {
 	if topic == "" {
 		return ErrBadTopic
@@ -144,7 +150,10 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	if c.ended() {
 		return ErrClosed
 	}
-	s := h.holdShard(c.Loop(), true)
+	s := h.shard(c.Loop(), true)
+	if s.full() {
+		return ErrOverloaded
+	}
 	k.conn = c
 	ok := true
 	if k.do == doAdd {
@@ -152,10 +161,14 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	} else {
 		t := h.lockTopic(name, true)
 		k.room = t.room(s)
-		if k.join == nil || !k.join.resume || t.resumeLocked(&k) {
+		waits := k.join != nil && k.join.resume && !t.resumeLocked(&k)
+		if !waits {
 			ok = s.put(k)
 		}
 		t.mu.Unlock()
+		if waits {
+			return k.join.waiting.begin(c)
+		}
 	}
 	if !ok {
 		s.drop(k)
@@ -166,13 +179,6 @@ func (h *Hub) enter(c *Conn, k task, name string) error {
 	return nil
 }
 
-// ended reports whether nothing can be sent any more. Any goroutine.
-func (c *Conn) ended() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closeSent
-}
-
 // joined does what the options of a join say. Loop goroutine only.
 func (j *joining) joined(c *Conn, t *topic) {
 	if j.named {
@@ -180,6 +186,9 @@ func (j *joining) joined(c *Conn, t *topic) {
 	}
 	if !j.resume {
 		return
+	}
+	if j.waiting != nil {
+		c.detach(j.waiting)
 	}
 	if j.caught != nil {
 		c.guard(func() { j.caught(c, j.catchUp) })
@@ -214,7 +223,7 @@ func (h *Hub) queue(loop *reactor.EventLoop, k task) error {
 	if h.closed.Load() {
 		return ErrHubClosed
 	}
-	s := h.holdShard(loop, false)
+	s := h.shard(loop, false)
 	if s == nil {
 		return nil
 	}
@@ -252,8 +261,9 @@ func (h *Hub) Members(topic string) int {
 	return 0
 }
 
-// Flush waits until what was asked of the hub before it has been done: on the
-// loops, and of the broker, where a failed attempt counts. The errors are that of ctx, and reactor.ErrOnLoop.
+// Flush waits until what was asked of the hub before it has been done: on the loops,
+// and of the broker, where a failed attempt counts. The errors are that of ctx, and
+// reactor.ErrOnLoop.
 func (h *Hub) Flush(ctx context.Context) error {
 	if err := h.flushLoops(ctx); err != nil {
 		return err
@@ -266,27 +276,21 @@ func (h *Hub) Flush(ctx context.Context) error {
 
 // flushLoops waits for the loops.
 func (h *Hub) flushLoops(ctx context.Context) error {
-	h.lobby.mu.Lock()
-	rooms := h.lobby.rooms
-	for _, r := range rooms {
-		if r.shard.loop.IsInLoopThread() {
-			h.lobby.mu.Unlock()
+	shards := *h.shards.Load()
+	for _, s := range shards {
+		if s.loop.IsInLoopThread() {
 			return reactor.ErrOnLoop
 		}
 	}
-	done := make(chan struct{}, len(rooms))
-	for _, r := range rooms {
-		r.refs++
-	}
-	h.lobby.mu.Unlock()
-	for _, r := range rooms {
+	done := make(chan struct{}, len(shards))
+	for _, s := range shards {
 		k := task{do: doBarrier, done: func() { done <- struct{}{} }}
-		if !r.shard.put(k) {
-			r.shard.drop(k)
+		if !s.put(k) {
+			s.drop(k)
 		}
-		r.shard.wake()
+		s.wake()
 	}
-	for range rooms {
+	for range shards {
 		select {
 		case <-done:
 		case <-ctx.Done():
@@ -296,9 +300,10 @@ func (h *Hub) flushLoops(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the hub's part in its broker, so that the others see its members go,
-// and lets go of the history. It waits until the broker has been told, at most as
-// long as ctx. The connections stay open; every later call returns ErrHubClosed. The errors are that of ctx and of the broker.
+// Close ends the hub's part in its broker, so that the others see its members go, and
+// its timer. It waits until the broker has been told, at most as long as ctx. The
+// connections stay open. Joins, leaves and publications return ErrHubClosed from then
+// on; a second Close does nothing. The errors are that of ctx and of the broker.
 func (h *Hub) Close(ctx context.Context) error {
 	if h.closed.Swap(true) {
 		return nil

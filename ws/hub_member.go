@@ -111,9 +111,12 @@ func (m *member) connEnded(c *Conn) { m.leaveAll(c) }
 
 func (m *member) leaveAll(c *Conn) {
 	h := m.shard.hub
-	for len(m.seats) > 0 {
+	for len(m.seats) > 1 {
 		h.left(c, m.rise(int32(len(m.seats)-1)))
 	}
+	lobby := m.rise(0)
 	h.stats.Connections.Add(-1)
-	h.ids.forget(c)
+	if len(lobby.members) == 0 {
+		m.shard.emptied()
+	}
 }

@@ -64,30 +64,34 @@ type publication struct {
 
 func (h *Hub) publish(p publication) error {
 	switch {
-	case p.Op != OpText && p.Op != OpBinary:
+	case !beginsMessage(p.Op):
 		return ErrBadOp
 	case h.closed.Load():
 		return ErrHubClosed
 	case h.relay.full():
 		return ErrOverloaded
 	}
-	stored := h.remoteHistory && p.Topic != "" && !p.local
-	if !stored { // else it comes back with its position
-		if err := h.spread(p); err != nil {
-			return err
-		}
+	if h.remoteHistory && p.Topic != "" && !p.local {
+		h.relay.publish(p, true) // it comes back with its position
+	} else if err := h.spread(p); err != nil {
+		return err
 	}
 	h.stats.Published.Add(1)
-	if !p.local {
-		h.relay.publish(p, stored)
-	}
 	return nil
+}
+
+// forward hands a message that spread gives to the members to the other hubs.
+func (h *Hub) forward(p publication) {
+	if !p.local && !p.remote {
+		h.relay.publish(p, false)
+	}
 }
 
 // spread hands a message to the loops. The error is ErrOverloaded.
 func (h *Hub) spread(p publication) error {
 	t := h.lockTopic(p.Topic, h.limit.Messages > 0 && !p.local && !p.remote)
 	if t == nil {
+		h.forward(p)
 		return nil
 	}
 	rooms := t.rooms
@@ -98,11 +102,13 @@ func (h *Hub) spread(p publication) error {
 			return ErrOverloaded
 		}
 	}
+	h.forward(p) // under the lock: in the same order as to the members here
 	if kept && !t.history.place(&p.Message) || len(rooms) == 0 && !kept {
 		t.mu.Unlock()
 		return nil
 	}
 	m := h.encode(&p)
+	cost := memberWeight * int(t.count.Load()) / max(len(rooms), 1)
 	if kept {
 		t.history.keep(p.Position.Offset, m)
 		if len(rooms) == 0 {
@@ -110,7 +116,7 @@ func (h *Hub) spread(p publication) error {
 		}
 	}
 	for _, r := range rooms {
-		r.shard.put(task{do: doDeliver, room: r, msg: m, conn: p.except})
+		r.shard.put(task{do: doDeliver, room: r, msg: m, conn: p.except, cost: cost})
 	}
 	t.mu.Unlock()
 	for _, r := range rooms {

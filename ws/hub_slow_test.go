@@ -63,6 +63,48 @@ func slowReader(t *testing.T, policy SlowPolicy) {
 	}
 }
 
+// TestHubSlowMemberHasClosed publishes past the limit of a member whose close frame
+// was read and waits behind its handler: the others, in the same room, lose nothing by
+// its end, which comes after the call.
+func TestHubSlowMemberHasClosed(t *testing.T) {
+	loop, h, hub := newLoop(t), newCalls(), NewHub()
+	s := newTestSide(0, Offload(h), WithSendLimit(1, CloseSlow))
+	conns, peers := make([]*Conn, 3), make([]*client, 3)
+	for i := range conns {
+		conns[i], peers[i] = openPair(t, loop, s)
+		h.want(t, "open")
+		if err := hub.Join(conns[i], "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush(t, hub)
+	slow := conns[0]
+	idle(t, slow)
+	inLoop(t, loop, func() {
+		k := slow.rare.Load().worker
+		k.mu.Lock()
+		k.waited = true // as if it were behind
+		k.mu.Unlock()
+		slow.pause()
+		slow.tcp.Input().Append(closing1(4000, "bye"))
+		if err := slow.Send(OpText, []byte("more than the limit")); err != nil {
+			t.Error(err)
+		}
+		if err := hub.Publish("a", OpText, []byte("m")); err != nil {
+			t.Error(err)
+		}
+		if slow.phase != closing {
+			t.Error("phase", slow.phase)
+		}
+	})
+	for _, peer := range peers[1:] {
+		peer.want(ws.OpText, "m")
+	}
+	peers[0].want(ws.OpText, "more than the limit")
+	peers[0].wantClose(CodeTryAgainLater)
+	h.want(t, "close 4000 bye")
+}
+
 // readSlow has the slow reader read at last.
 func (p *party) readSlow(policy SlowPolicy, missed, messages, size int) {
 	slow := p.clients[0]

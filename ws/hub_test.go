@@ -81,8 +81,8 @@ func nothingLeft(t testing.TB, h *Hub) {
 	}
 	h.lobby.mu.Lock()
 	defer h.lobby.mu.Unlock()
-	if len(h.lobby.rooms) > 0 || len(h.ids.byConn) > 0 || len(h.ids.byID) > 0 {
-		t.Errorf("left: %d rooms of the lobby, %d ids", len(h.lobby.rooms), len(h.ids.byConn))
+	if n := h.lobby.count.Load(); n > 0 || len(h.ids.byConn) > 0 || len(h.ids.byID) > 0 {
+		t.Errorf("left: %d in the lobby, %d ids", n, len(h.ids.byConn))
 	}
 }
 
@@ -468,6 +468,9 @@ func TestHubShutdown(t *testing.T) {
 	close(stop)
 	group.Wait()
 	nothingLeft(t, h)
+	if n := len(*h.shards.Load()); n > 0 || len(h.lobby.rooms) > 0 {
+		t.Errorf("left: %d shards, %d rooms of the lobby", n, len(h.lobby.rooms))
+	}
 	p := newParty(t, h, 1, 1)
 	p.join("a", 0)
 	h.Publish("a", OpText, []byte("again"))
@@ -477,12 +480,13 @@ func TestHubShutdown(t *testing.T) {
 // TestHubOverloaded publishes while a loop does nothing: the hub refuses more than
 // it can hold, whole messages only, and what it took is delivered.
 func TestHubOverloaded(t *testing.T) {
-	p := newParty(t, NewHub(), 1, 1, WithSendLimit(64<<20, CloseSlow))
+	p := newParty(t, NewHub(), 1, 1)
+	p.hub.queueLimit = 1 << 20
 	p.join("a", 0)
 	release, held := make(chan struct{}), make(chan struct{})
 	p.conns[0].Loop().QueueInLoop(func() { close(held); <-release })
 	wait(t, "loop", held)
-	big := []byte(strings.Repeat("x", 1<<20))
+	big := []byte(strings.Repeat("x", 64<<10))
 	took := 0
 	for ; took < 100; took++ {
 		if err := p.hub.Publish("a", OpBinary, big); err != nil {
@@ -492,9 +496,12 @@ func TestHubOverloaded(t *testing.T) {
 			break
 		}
 	}
+	if err := p.hub.Join(p.conns[0], "b"); !errors.Is(err, ErrOverloaded) {
+		t.Error("Join:", err)
+	}
 	close(release)
-	if took < 16 || took > 17 {
-		t.Errorf("took %d MiB", took)
+	if took != 16 {
+		t.Errorf("took %d times 64 KiB", took)
 	}
 	for range took {
 		p.clients[0].want(ws.OpBinary, string(big))
@@ -504,4 +511,34 @@ func TestHubOverloaded(t *testing.T) {
 		t.Error(err)
 	}
 	p.clients[0].want(ws.OpText, "next")
+}
+
+// TestHubBudget gives a loop more than it can do in one turn: other things get their
+// turn in between, and nothing is lost or overtaken, also by a call on the loop.
+func TestHubBudget(t *testing.T) {
+	const messages = 3 * drainBudget
+	p := newParty(t, NewHub(), 1, 1)
+	p.join("a", 0)
+	loop := p.conns[0].Loop()
+	release, held := make(chan struct{}), make(chan struct{})
+	loop.QueueInLoop(func() { close(held); <-release })
+	wait(t, "loop", held)
+	for i := range messages {
+		if err := p.hub.Publish("a", OpText, fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	between := make(chan int64, 1)
+	loop.QueueInLoop(func() {
+		between <- p.hub.Stats().Delivered.Load()
+		p.hub.Publish("a", OpText, []byte("end"))
+	})
+	close(release)
+	if n := wait(t, "turn", between); n == 0 || n >= messages {
+		t.Errorf("%d of %d messages were delivered in one turn", n, messages)
+	}
+	for i := range messages {
+		p.clients[0].want(ws.OpText, fmt.Sprint(i))
+	}
+	p.clients[0].want(ws.OpText, "end")
 }

@@ -236,35 +236,77 @@ func TestInflateCheck(t *testing.T) {
 	}
 }
 
-// TestCodecAllocates: once the pools are warm nothing is allocated for a message.
+// TestCodecAllocates: once the pools are warm nothing is allocated for a message, but
+// for the tables of codes of more than 9 bits, which long messages have.
 func TestCodecAllocates(t *testing.T) {
 	if underRace() {
 		t.Skip("under the race detector sync.Pool forgets at random")
 	}
 	for _, params := range []deflateDirection{{false, 15}, {true, 15}, {false, 10}, {true, 10}} {
-		for _, n := range []int{300, 5000, 100_000} {
+		for n, tables := range map[int]float64{300: 0, 5000: 20, 100_000: 20} {
 			c, d := codecs(1, params)
 			p := jsonLike(n, 1)
 			var z, parts, out []byte
-			trip := func() {
-				var v *violation
+			deflate := func() {
 				z, _ = c.compress(z[:0], p)
+				c.begin()
+				parts = c.end(c.write(c.write(parts[:0], p[:100]), p[100:]))
+			}
+			if allocs := testing.AllocsPerRun(100, deflate); allocs > 0 {
+				t.Errorf("%+v, compressing %d bytes: %v allocations", params, n, allocs)
+			}
+			// Without a window these can be inflated over and over.
+			c.free()
+			deflate()
+			inflate := func() {
+				var v *violation
+				d.free()
 				if out, v = d.inflateText(out[:0], z, 1<<20); v != nil || len(out) != n {
 					t.Fatal(v)
 				}
-				c.begin()
-				parts = c.end(c.write(c.write(parts[:0], p[:100]), p[100:]))
 				if out, v = d.inflate(out[:0], parts, 1<<20, nil); v != nil || len(out) != n {
 					t.Fatal(v)
 				}
 			}
-			trip()
-			if allocs := testing.AllocsPerRun(100, trip); allocs > 0 {
-				t.Errorf("%+v, %d bytes: %v allocations", params, n, allocs)
+			if allocs := testing.AllocsPerRun(100, inflate); allocs > tables {
+				t.Errorf("%+v, inflating %d bytes: %v allocations", params, n, allocs)
 			}
 			c.free()
 			d.free()
 		}
+	}
+}
+
+// bitString packs bits, the first being the lowest of the first byte; blanks are for
+// the eye.
+func bitString(s string) (p []byte) {
+	for i, bit := range strings.ReplaceAll(s, " ", "") {
+		if i%8 == 0 {
+			p = append(p, 0)
+		}
+		p[i/8] |= byte(bit-'0') << (i % 8)
+	}
+	return p
+}
+
+// TestInflateWithoutDistances: a block that has no codes for distances, and uses one
+// all the same, is broken. It must not be read by the codes of what the inflater had
+// before, perhaps from another connection. FuzzInflate found it.
+func TestInflateWithoutDistances(t *testing.T) {
+	const head = "0 01 10000 00000 0111" + // dynamic, 258 lengths of literals, 1 of distances, 18 of codes
+		"000 000 100 110 000 000 000 000 000 000 000 000 000 000 000 010 000 110" + // 18: 1, 0: 3, 2: 2, 1: 3 bits
+		"0 0110101 111 0 1111111 0 1001000 10 10" // 'a' has 1 bit, 256 and 257 have 2
+	const body = "0 11 0 10 000"             // a, a match of 3, its distance, the end; an empty block
+	good := bitString(head + "111" + body)   // the distance 1 has 1 bit
+	broken := bitString(head + "110" + body) // or none
+	z := newInflater(nil, 100)
+	defer z.free()
+	if v := z.inflate(good, nil); v != nil || string(z.out) != "aaaa" {
+		t.Fatalf("%v, %q", v, z.out)
+	}
+	z.out = nil
+	if v := z.inflate(broken, nil); v != errDeflateData {
+		t.Fatalf("%v, %q", v, z.out)
 	}
 }
 

@@ -1,18 +1,20 @@
 package ws
 
 import (
-	"bufio"
+	"compress/flate"
 	"io"
 	"sync"
-
-	"github.com/klauspost/compress/flate"
 )
 
-// inflater is a pooled flate reader with its input and its output: some 42 KiB,
+// inflater is a pooled flate reader with its input and its output: some 40 KiB,
 // most of them the reader's window.
+//
+// The reader is the standard library's. That of klauspost/compress is up to twice as
+// fast, but v1.20.4 does not clear its table of distances where a block has none:
+// broken data is then inflated by the table of what came before, be it another
+// connection's (TestInflateWithoutDistances).
 type inflater struct {
 	flate flateReader
-	in    *bufio.Reader // over source
 	source
 
 	out   []byte
@@ -20,30 +22,25 @@ type inflater struct {
 	limit int64
 	check func(piece []byte) *violation
 	text  bool
-	valid int // bytes of out that are whole characters (text only)
+	utf8  textCheck // of out (text only)
+	over  [1]byte
 }
 
 // flateReader is what flate.NewReader returns.
 type flateReader interface {
 	flate.Resetter
-	io.WriterTo
+	io.Reader
 }
-
-// inputPiece is how much of the input is copied at a time. The library reads
-// from a bufio.Reader as fast as from memory, and a payload is not in one piece
-// with what has to follow it.
-const inputPiece = 4 << 10
 
 var inflaters = sync.Pool{New: func() any {
 	z := new(inflater)
-	z.in = bufio.NewReaderSize(&z.source, inputPiece)
-	z.flate = flate.NewReader(z.in).(flateReader)
+	z.flate = flate.NewReader(&z.source).(flateReader)
 	return z
 }}
 
 func newInflater(dst []byte, limit int64) *inflater {
 	z := inflaters.Get().(*inflater)
-	z.out, z.base, z.valid, z.limit = dst, len(dst), len(dst), limit
+	z.out, z.base, z.utf8, z.limit = dst, len(dst), textCheck{}, limit
 	return z
 }
 
@@ -64,59 +61,72 @@ func (z *inflater) free() []byte {
 // is where a whole stream was taken for a message.
 func (z *inflater) inflate(p, dict []byte) *violation {
 	z.source = source{p, messageTail}
-	z.in.Reset(&z.source)
 	for {
-		if err := z.flate.Reset(z.in, dict); err != nil {
+		if err := z.flate.Reset(&z.source, dict); err != nil {
 			return errDeflateData
 		}
-		if _, err := z.flate.WriteTo(z); err != nil {
-			if v, ok := err.(*violation); ok {
-				return v
-			}
-			return errDeflateData
+		if v := z.stream(len(p)); v != nil {
+			return v
 		}
-		if left := z.in.Buffered() + z.source.len(); left == 0 || left == len(messageTail) {
+		if left := z.source.len(); left == 0 || left == len(messageTail) {
 			break
 		}
 		dict = nil
 	}
-	if z.text && z.valid != len(z.out) {
+	if z.text && !z.utf8.complete() {
 		return errUTF8 // the last character is cut off
 	}
 	return nil
 }
 
-// Write takes a piece of output from the flate reader's window.
-func (z *inflater) Write(piece []byte) (int, error) {
-	if int64(len(z.out)-z.base)+int64(len(piece)) > z.limit {
-		return 0, errTooBig
-	}
-	z.reserve(len(piece))
-	z.out = append(z.out, piece...)
-	if z.text {
-		n, ok := checkUTF8(z.out[z.valid:])
-		if !ok {
-			return 0, errUTF8
+// stream inflates up to the end of a stream. size is the length of all the input.
+func (z *inflater) stream(size int) *violation {
+	for {
+		full := int64(len(z.out)-z.base) >= z.limit
+		room := z.over[:]
+		if !full {
+			room = z.room(size)
 		}
-		z.valid += n
-	}
-	if z.check != nil {
-		if v := z.check(piece); v != nil {
-			return 0, v
+		n, err := z.flate.Read(room) // at most the window at a time
+		switch {
+		case n == 0:
+		case full:
+			return errTooBig
+		default:
+			z.out = z.out[:len(z.out)+n]
+			if v := z.judge(room[:n]); v != nil {
+				return v
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return errDeflateData
 		}
 	}
-	return len(piece), nil
 }
 
-// reserve makes room for n bytes: for just those at first, then by doubling, and
-// never for more than the limit.
-func (z *inflater) reserve(n int) {
-	need := len(z.out) + n
-	if need <= cap(z.out) {
-		return
+// room is where the next output goes, behind z.out: for three times the input at
+// first, then as much as there is, and never for more than the limit.
+func (z *inflater) room(size int) []byte {
+	if n := len(z.out); n == cap(z.out) {
+		more := max(int64(n-z.base), 3*int64(size), 64)
+		z.out = append(make([]byte, 0, n+int(min(more, z.limit-int64(n-z.base)))), z.out...)
 	}
-	size := max(need, z.base+int(min(2*int64(len(z.out)-z.base), z.limit)))
-	z.out = append(make([]byte, 0, size), z.out...)
+	room := z.out[len(z.out):cap(z.out)]
+	return room[:min(int64(len(room)), z.limit-int64(len(z.out)-z.base))]
+}
+
+// judge looks at the newest piece of the output.
+func (z *inflater) judge(piece []byte) *violation {
+	if z.text && !z.utf8.add(piece) {
+		return errUTF8
+	}
+	if z.check != nil {
+		return z.check(piece)
+	}
+	return nil
 }
 
 // source is a payload and what follows it.
@@ -141,4 +151,19 @@ func (s *source) Read(p []byte) (n int, err error) {
 	k := copy(p[n:], s.tail)
 	s.tail = s.tail[k:]
 	return n + k, nil
+}
+
+// ReadByte is how the flate reader takes most of it.
+func (s *source) ReadByte() (byte, error) {
+	if len(s.p) > 0 {
+		b := s.p[0]
+		s.p = s.p[1:]
+		return b, nil
+	}
+	if s.tail == "" {
+		return 0, io.EOF
+	}
+	b := s.tail[0]
+	s.tail = s.tail[1:]
+	return b, nil
 }

@@ -70,7 +70,7 @@ func allocated(f func()) uint64 {
 func TestDeclaredLengthNeverSent(t *testing.T) {
 	const connections = 100
 	w := watcher{echoer{t: t}, make(chan ws.Code, connections)}
-	addr := serveHandler(t, w)
+	addr := ws.Start(t, w)
 	start := append(ping("").wire(), binaryOf(strings.Repeat("x", 16*mib)).wire()[:14+3]...)
 	n := allocated(func() {
 		for range connections {

@@ -32,15 +32,15 @@ func (o offloaded) OnOpen(c *Conn) {
 	m, k := c.needRare(), &worker{}
 	m.worker, m.intake = k, &k.intake
 	c.mu.Unlock()
-	c.offload(work{do: func(*work) { o.h.OnOpen(c) }})
+	c.offload(nil, false, func([]byte) { o.h.OnOpen(c) })
 }
 
 func (o offloaded) OnMessage(c *Conn, op Op, p []byte) {
-	c.offload(work{payload: c.Retain(p), do: func(w *work) { o.h.OnMessage(c, op, w.payload.Bytes()) }})
+	c.offload(c.Retain(p), false, func(p []byte) { o.h.OnMessage(c, op, p) })
 }
 
 func (o offloaded) OnClose(c *Conn, code Code, reason string) {
-	c.offload(work{end: true, do: func(*work) { o.h.OnClose(c, code, reason) }})
+	c.offload(nil, true, func([]byte) { o.h.OnClose(c, code, reason) })
 }
 
 type offloadedFragments struct {
@@ -49,93 +49,43 @@ type offloadedFragments struct {
 }
 
 func (o offloadedFragments) OnFragment(c *Conn, op Op, p []byte, last bool) {
-	c.offload(work{payload: c.Retain(p), do: func(w *work) { o.f.OnFragment(c, op, w.payload.Bytes(), last) }})
+	c.offload(c.Retain(p), false, func(p []byte) { o.f.OnFragment(c, op, p, last) })
 }
 
-// work is one call of an offloaded handler.
-type work struct {
-	payload *Retained // nil: none
-	end     bool      // OnClose: it runs whatever happened before
-	do      func(*work)
-}
-
-func (w *work) weight() int {
-	if w.payload == nil {
-		return messageWeight
-	}
-	return w.payload.weight()
-}
-
-// worker is the queue of one connection's offloaded calls.
+// worker has one connection's offloaded calls.
 type worker struct {
 	intake
-	queue   []work // guarded by mu
-	running bool   // there is a goroutine; guarded by mu
-	failed  bool   // the handler panicked: only OnClose is still to come; of the goroutine
+	calls  jobQueue
+	failed bool // the handler panicked: only OnClose is still to come; of the goroutine
 }
 
-// offload queues a call. Loop goroutine only.
-func (c *Conn) offload(w work) {
-	k := c.rare.Load().worker
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.queue = append(k.queue, w)
-	k.addLocked(c, w.weight())
-	if !k.running {
-		k.running = true
-		go c.work(k)
-		c.shard.loop.HandedOut()
+// offload queues a call, with a payload or without; the end, OnClose, runs whatever
+// happened before. Loop goroutine only.
+func (c *Conn) offload(payload *Retained, end bool, call func(payload []byte)) {
+	k, weight := c.rare.Load().worker, messageWeight
+	if payload != nil {
+		weight = payload.weight()
 	}
-}
-
-// work runs what is queued, and ends when nothing is left.
-func (c *Conn) work(k *worker) {
-	var batch []work
-	for {
-		if batch = k.take(batch[:0]); len(batch) == 0 {
-			return
+	k.add(c, weight)
+	k.calls.do(0, func() {
+		if !k.failed || end {
+			k.failed = c.perform(payload, call)
 		}
-		for i := range batch {
-			if !k.failed || batch[i].end {
-				k.failed = c.perform(&batch[i])
-			}
-			c.performed(k, &batch[i])
-		}
-	}
+		payload.Release()
+		k.handled(c, weight)
+	})
+	c.shard.loop.HandedOut()
 }
 
-// take swaps the queue for an empty one. When nothing is queued the goroutine that
-// asked is to end.
-func (k *worker) take(empty []work) []work {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	batch := k.queue
-	k.queue = empty
-	if len(batch) == 0 {
-		k.running, k.queue = false, nil
-	}
-	return batch
-}
-
-func (c *Conn) perform(w *work) (failed bool) {
+func (c *Conn) perform(payload *Retained, call func([]byte)) (failed bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			failed = true
 			c.panickedElsewhere(v)
 		}
 	}()
-	w.do(w)
+	call(payload.Bytes())
 	return false
-}
-
-// performed gives a call's payload back.
-func (c *Conn) performed(k *worker, w *work) {
-	weight := w.weight()
-	if w.payload != nil {
-		w.payload.Release()
-	}
-	*w = work{}
-	k.handled(c, weight)
 }
 
 // panickedElsewhere is panicked for a goroutine that is not the loop's. A panic

@@ -42,7 +42,7 @@ func (h *calls) want(t *testing.T, what string) {
 func idle(t *testing.T, c *Conn) {
 	t.Helper()
 	waitUntil(t, c, func() bool {
-		k := c.rare.Load().worker
+		k := &c.rare.Load().worker.calls
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		return !k.running
@@ -158,7 +158,7 @@ func TestOffloadBackpressure(t *testing.T) {
 			peer.want(ws.OpPong, "read again")
 			idle(t, c)
 			onLoop(t, c, func() int {
-				if k := c.rare.Load().worker; k.behind != 0 || k.waited || k.queue != nil {
+				if k := c.rare.Load().worker; k.behind != 0 || k.waited || k.calls.queue != nil {
 					t.Errorf("an idle worker has %+v", k)
 				}
 				return 0

@@ -20,13 +20,16 @@ type Prepared struct {
 // Prepare encodes a message, for Conn.SendPrepared. p is copied. It panics when
 // op is neither OpText nor OpBinary. A text must be UTF-8, which is not checked.
 func Prepare(op Op, p []byte) *Prepared {
-	if op != OpText && op != OpBinary {
+	if !beginsMessage(op) {
 		panic(ErrBadOp)
 	}
-	frame := appendHeader(make([]byte, 0, maxHeader+len(p)), finBit|byte(op), len(p))
-	at := len(frame)
-	frame = append(frame, p...)
-	return &Prepared{op: op, frame: frame, payload: frame[at:]}
+	frame := serverFrame(finBit|byte(op), p)
+	return &Prepared{op: op, frame: frame, payload: frame[len(frame)-len(p):]}
+}
+
+// serverFrame is a whole frame as a server sends it. b0 is its first byte.
+func serverFrame(b0 byte, p []byte) []byte {
+	return append(appendHeader(make([]byte, 0, maxHeader+len(p)), b0, len(p)), p...)
 }
 
 // Op says what the message holds.
@@ -43,8 +46,7 @@ func (m *Prepared) deflated(level int, bits uint8) []byte {
 	frame, done := m.compressed[bits]
 	if !done {
 		if body, smaller := deflateOnce(nil, m.payload, level, bits); smaller {
-			frame = appendHeader(make([]byte, 0, maxHeader+len(body)), finBit|rsv1Bit|byte(m.op), len(body))
-			frame = append(frame, body...)
+			frame = serverFrame(finBit|rsv1Bit|byte(m.op), body)
 		}
 		if m.compressed == nil {
 			m.compressed = make(map[uint8][]byte, 1)

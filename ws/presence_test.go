@@ -218,8 +218,7 @@ func TestBrokerChurn(t *testing.T) {
 	ps[0].join("0", 0)
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	delete(b.topics, "")
-	if len(b.topics) != 1 || len(b.topics["0"]) != 1 {
+	if len(b.topics) != 2 || len(b.topics["0"]) != 1 || len(b.topics[""]) != 1 {
 		t.Errorf("%v", b.topics)
 	}
 }
@@ -327,6 +326,88 @@ func (g *ghost) Failed(err error)                                      { g.t.Err
 // withPresenceTimes sets how often a hub gives a sign of life, and when it is dead.
 func withPresenceTimes(every, dead time.Duration) HubOption {
 	return func(c *hubConfig) { c.beat = beatTimes{every, dead} }
+}
+
+// TestClusterOrder: messages that are published at the same time come in the same order
+// to the members of all hubs.
+func TestClusterOrder(t *testing.T) {
+	ps := cluster(t, 2, 1, NewMemoryBroker(), func(int) []HubOption { return nil })
+	for _, p := range ps {
+		p.join("a", 0)
+	}
+	const publishers, each = 4, 500
+	var group sync.WaitGroup
+	for i := range publishers {
+		group.Go(func() {
+			for k := range each {
+				if err := ps[0].hub.Publish("a", OpText, fmt.Append(nil, i, "-", k)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	for i := range publishers * each {
+		_, here, err1 := ps[0].clients[0].frame()
+		_, there, err2 := ps[1].clients[0].frame()
+		if err := errors.Join(err1, err2); err != nil || string(here) != string(there) {
+			t.Fatalf("message %d is %s here and %s there, %v", i, here, there, err)
+		}
+	}
+}
+
+// awayBroker keeps the history, and never says what is in it.
+type awayBroker struct{}
+
+func (b awayBroker) Connect(string, BrokerReceiver) BrokerLink { return b }
+func (awayBroker) Update([]string, []string) error             { return nil }
+func (awayBroker) Publish(BrokerMessage) error                 { return nil }
+func (awayBroker) Close() error                                { return nil }
+func (awayBroker) KeepHistory(HistoryLimit) bool               { return true }
+
+// TestHubForgetsWhoNeverJoined: of connections that end while they wait for the
+// broker's history, or have only published, nothing is left.
+func TestHubForgetsWhoNeverJoined(t *testing.T) {
+	h := NewHub(WithBroker(awayBroker{}), WithHistory(HistoryLimit{}))
+	defer h.Close(t.Context())
+	p := newParty(t, h, 2, 4)
+	for i, c := range p.conns {
+		if err := h.PublishExcept("a", c, OpText, []byte("m")); err != nil {
+			t.Fatal(err)
+		}
+		for range i {
+			if err := h.Join(c, "a", Since(Position{}, nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a := h.topics.find("a")
+	if ids, waiting := remembered(h, a); ids != 4 || waiting != 1+2+3 {
+		t.Errorf("%d ids, %d wait", ids, waiting)
+	}
+	if err := h.Leave(p.conns[3], "a"); err != nil {
+		t.Fatal(err)
+	}
+	if n := onLoop(t, p.conns[3], func() int { return len(p.conns[3].rare.Load().ends) }); n != 1 {
+		t.Error(n, "hear of the end of one that waits no more")
+	}
+	p.endAll()
+	for _, c := range p.conns { // one that ended first is found to have in a later turn
+		onLoop(t, c, func() int { return 0 })
+	}
+	if ids, waiting := remembered(h, a); ids != 0 || waiting != 0 || len(a.rooms) > 0 {
+		t.Errorf("%d ids, %d wait, %d rooms", ids, waiting, len(a.rooms))
+	}
+}
+
+// remembered is how many connections a hub has ids for, and how many joins wait for a
+// topic's history.
+func remembered(h *Hub, t *topic) (ids, waiting int) {
+	h.ids.mu.Lock()
+	defer h.ids.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(h.ids.byConn), len(t.waiting)
 }
 
 // TestHubHearsEarly has another hub speak while one is made.

@@ -16,8 +16,8 @@ import (
 type relay struct {
 	hub  *Hub
 	link BrokerLink
-	out  errands // messages, in their order
-	subs errands // changes of the subscriptions
+	out  jobQueue // messages, in their order
+	subs jobQueue // changes of the subscriptions
 
 	mu         sync.Mutex
 	changed    map[string]bool // topics whose subscription is to be looked at
@@ -103,9 +103,7 @@ func (r *relay) wanted(name string) bool {
 	if name != "" {
 		return r.hub.topics.find(name) != nil
 	}
-	r.hub.lobby.mu.Lock()
-	defer r.hub.lobby.mu.Unlock()
-	return len(r.hub.lobby.rooms) > 0 || r.hub.onPresence != nil
+	return len(*r.hub.shards.Load()) > 0 || r.hub.onPresence != nil
 }
 
 // again tries these topics later.
@@ -122,7 +120,7 @@ func (r *relay) again(names []string) {
 	})
 }
 
-func (r *relay) full() bool { return r != nil && r.out.full(hubQueueLimit) }
+func (r *relay) full() bool { return r != nil && r.out.full(r.hub.queueLimit) }
 
 // publish hands a message over; stored says that it comes back.
 func (r *relay) publish(p publication, stored bool) {
@@ -159,7 +157,7 @@ func (r *relay) Deliver(m BrokerMessage) {
 	case m.Kind == KindPresence && !own:
 		r.peers.hear(m)
 	case m.Kind != KindData || own && !stored:
-	case m.Op != OpText && m.Op != OpBinary:
+	case !beginsMessage(m.Op):
 		r.Failed(fmt.Errorf("ws: %q from hub %s: %w", m.Topic, m.Origin, ErrBadOp))
 	default:
 		p := publication{Message: m.Message, remote: true}

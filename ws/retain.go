@@ -26,7 +26,7 @@ func (c *Conn) Retain(p []byte) *Retained {
 	}
 	bb := retainedStorage.Get()
 	if cap(bb.B) > 2*len(p)+retainedSlack {
-		retainedStorage.Put(bb)
+		giveBack(&retainedStorage, bb)
 		bb = new(bytebufferpool.ByteBuffer)
 	}
 	bb.B = append(bb.B[:0], p...)
@@ -46,9 +46,10 @@ func (r *Retained) weight() int {
 	return messageWeight + len(r.Bytes())
 }
 
-// Bytes is the payload, until Release.
+// Bytes is the payload, until Release. A nil Retained has none.
 func (r *Retained) Bytes() []byte {
 	switch {
+	case r == nil:
 	case r.copied != nil:
 		return r.copied.B
 	case r.taken != nil:
@@ -61,8 +62,10 @@ func (r *Retained) Bytes() []byte {
 // Release does nothing. Any goroutine, one at a time.
 func (r *Retained) Release() {
 	switch {
+	case r == nil:
+		return
 	case r.copied != nil:
-		retainedStorage.Put(r.copied)
+		giveBack(&retainedStorage, r.copied)
 	case r.taken != nil:
 		r.taken.free()
 	}

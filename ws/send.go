@@ -22,7 +22,7 @@ import (
 // is too slow, and reactor.ErrOutputFull; without one the message is on its way,
 // which does not say that it arrives.
 func (c *Conn) Send(op Op, p []byte) error {
-	if op != OpText && op != OpBinary {
+	if !beginsMessage(op) {
 		return ErrBadOp
 	}
 	return c.post(message{op: op, payload: p})
@@ -55,7 +55,7 @@ func (c *Conn) post(m message) error {
 	err := c.postLocked(m)
 	c.mu.Unlock()
 	if err == errCloseSlow {
-		c.closeSlow()
+		_ = c.tcp.Loop().RunInLoop(c.awaitCloseInLoop) // a loop that has quit closed it
 		err = ErrSlow
 	}
 	return err
@@ -75,13 +75,19 @@ func (c *Conn) postLocked(m message) error {
 
 // write encodes a message and sends it. c.mu is held.
 func (c *Conn) write(m message) error {
-	if d := c.deflate; d != nil && d.options.worth(len(m.payload)) {
+	compress := c.deflate != nil && c.deflate.options.worth(len(m.payload))
+	switch {
+	case m.prepared != nil && c.isServer():
+		frame := m.prepared.frame
+		if compress {
+			frame = c.deflate.frameOf(m.prepared)
+		}
+		return sendError(c.tcp.SendNow(frame))
+	case compress:
 		return c.writeDeflated(m)
+	default:
+		return c.writeFrame(finBit|byte(m.op), m.payload)
 	}
-	if m.prepared != nil && c.isServer() {
-		return sendError(c.tcp.SendNow(m.prepared.frame))
-	}
-	return c.writeFrame(finBit|byte(m.op), m.payload)
 }
 
 // sendControl sends a control frame other than close; those pass by messages that
@@ -102,7 +108,7 @@ func (c *Conn) writeFrame(b0 byte, p []byte) error {
 		return sendError(c.tcp.SendV(appendHeader(c.header[:0], b0, len(p)), p))
 	}
 	bb := maskedFrames.Get()
-	defer maskedFrames.Put(bb)
+	defer giveBack(&maskedFrames, bb)
 	// The keys come from the runtime's ChaCha8, seeded by the kernel: a server
 	// cannot foresee them (RFC 6455 section 5.3).
 	key := rand.Uint32()

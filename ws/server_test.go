@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // start serves h on a free port until the test ends.
 func start(t testing.TB, h Handler, opts ...EndpointOption) string {

@@ -43,8 +43,11 @@ const holdAt = 64 << 10
 // holdAt is the constant, or half the limit.
 func (c *config) holdAt() int { return min(holdAt, c.sendLimit/2) }
 
-// errCloseSlow has post close the connection.
+// errCloseSlow has post await the peer's close frame.
 var errCloseSlow = errors.New("ws: close")
+
+// slowBody is what CloseSlow closes with.
+var slowBody = appendCloseBody(nil, CodeTryAgainLater, "too slow")
 
 // admit decides about a message while something is under way: it may leave, has
 // to wait (and was put there), or is refused. c.mu is held.
@@ -60,6 +63,7 @@ func (c *Conn) admit(m message) (wait bool, err error) {
 		if policy == DropNewest {
 			return false, ErrSlow
 		}
+		_ = c.sendCloseLocked(slowBody) // an error ends the connection by itself
 		return false, errCloseSlow
 	}
 	writing := r != nil && r.writer != nil
@@ -93,12 +97,6 @@ func (c *Conn) drainBacklog(all bool) error {
 		}
 	}
 	return nil
-}
-
-// closeSlow ends a connection whose peer is too slow. Any goroutine.
-func (c *Conn) closeSlow() {
-	// An error is a connection that closes already.
-	_ = c.Close(CodeTryAgainLater, "too slow")
 }
 
 // backlog is a queue of messages that wait. The zero value is empty.

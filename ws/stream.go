@@ -198,7 +198,7 @@ func (s *Stream) closed(code Code, reason string) {
 // The errors are that of ctx and those of Conn.Send: ErrClosed when the connection
 // closes or is gone.
 func (s *Stream) Write(ctx context.Context, op Op, p []byte) error {
-	if op != OpText && op != OpBinary {
+	if !beginsMessage(op) {
 		return ErrBadOp
 	}
 	if ctx.Err() != nil {

@@ -173,25 +173,26 @@ func TestStreamReadCancelled(t *testing.T) {
 		}
 		steps <- "nothing"
 		// The beginning of the first message is there, or comes.
-		for !s.begun {
-			short, cancel := context.WithTimeoutCause(ctx, 10*time.Millisecond, enough)
-			_, _, err := s.Read(short)
-			cancel()
-			if err != enough {
-				return err
+		begin := func() error {
+			for !s.begun {
+				short, cancel := context.WithTimeoutCause(ctx, 10*time.Millisecond, enough)
+				_, _, err := s.Read(short)
+				cancel()
+				if err != enough {
+					return err
+				}
 			}
+			return nil
+		}
+		if err := begin(); err != nil {
+			return err
 		}
 		steps <- "half"
 		if _, p, err := s.Read(ctx); err != nil || string(p) != "first message" {
 			return fmt.Errorf("%q, %w", p, err)
 		}
-		for !s.begun {
-			short, cancel := context.WithTimeoutCause(ctx, 10*time.Millisecond, enough)
-			_, _, err := s.Read(short)
-			cancel()
-			if err != enough {
-				return err
-			}
+		if err := begin(); err != nil {
+			return err
 		}
 		steps <- "half again"
 		op, r, err := s.Reader(ctx) // goes on with what Read has begun

@@ -29,7 +29,7 @@ type topic struct {
 type room struct {
 	topic   *topic
 	shard   *hubShard
-	refs    int        // members, and joins under way; guarded by topic.mu
+	refs    int        // members, and joins under way, or 1 in the lobby; guarded by topic.mu
 	members []occupant // loop only
 }
 

@@ -239,7 +239,7 @@ func TestWheelManyAtOnce(t *testing.T) {
 	const peers = 100
 	rec, stats := newRecorder(), new(Stats)
 	loop := newLoop(t)
-	s := newTestSide(0, rec, WithKeepalive(40*time.Millisecond, patience), WithStats(stats))
+	s := newTestSide(0, rec, WithKeepalive(40*time.Millisecond, time.Minute), WithStats(stats))
 	conns, all := make([]*Conn, peers), make([]*client, peers)
 	for i := range peers {
 		conns[i], all[i] = openPair(t, loop, s)

@@ -43,7 +43,7 @@ type Writer struct {
 // open, ErrClosed, and reactor.ErrOnLoop.
 func (c *Conn) NewWriter(ctx context.Context, op Op) (*Writer, error) {
 	switch {
-	case op != OpText && op != OpBinary:
+	case !beginsMessage(op):
 		return nil, ErrBadOp
 	case c.Loop().IsInLoopThread():
 		return nil, reactor.ErrOnLoop

@@ -22,12 +22,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/carillon-go/carillon/benchmarks/internal/command"
 	"github.com/carillon-go/carillon/benchmarks/internal/launch"
 	"github.com/carillon-go/carillon/benchmarks/internal/table"
 	"github.com/carillon-go/carillon/benchmarks/peers"
@@ -43,24 +41,10 @@ type options struct {
 }
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("behave: ")
-	o, err := parseFlags(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err = behave(ctx, o, os.Stdout, os.Stderr)
-	if ctx.Err() != nil {
-		log.Fatal("interrupted; the servers are stopped")
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
+	command.Main("behave", func(args []string, stderr io.Writer) (func(context.Context) error, error) {
+		o, err := parseFlags(args, stderr)
+		return func(ctx context.Context) error { return behave(ctx, o, os.Stdout, os.Stderr) }, err
+	})
 }
 
 func parseFlags(args []string, stderr io.Writer) (o options, err error) {

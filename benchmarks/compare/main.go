@@ -18,36 +18,20 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/carillon-go/carillon/benchmarks/internal/command"
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
 const defaultServers = "subject,nethttp,fasthttp,hertz,nbio,cepoll"
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("compare: ")
-	o, jsonFile, err := parseFlags(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err = compare(ctx, o, jsonFile, os.Stdout, os.Stderr)
-	if ctx.Err() != nil {
-		log.Fatal("interrupted; the servers are stopped")
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
+	command.Main("compare", func(args []string, stderr io.Writer) (func(context.Context) error, error) {
+		o, jsonFile, err := parseFlags(args, stderr)
+		return func(ctx context.Context) error { return compare(ctx, o, jsonFile, os.Stdout, os.Stderr) }, err
+	})
 }
 
 func compare(ctx context.Context, o options, jsonFile string, out, progress io.Writer) error {

@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/carillon-go/carillon/benchmarks/internal/fleet"
 	"github.com/carillon-go/carillon/benchmarks/internal/launch"
 	"github.com/carillon-go/carillon/benchmarks/internal/proc"
 	"github.com/carillon-go/carillon/benchmarks/internal/stats"
@@ -54,7 +55,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) (err error) {
+func run(ctx context.Context, o options) error {
 	if err := os.Setenv("TLS", "1"); err != nil {
 		return err
 	}
@@ -62,29 +63,15 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "carillon-https")
+	f, err := fleet.Build(ctx, "https", chosen)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var servers []*launch.Server
-	defer func() {
-		for _, s := range servers {
-			s.Stop()
-		}
-	}()
-	for _, c := range chosen {
-		program, err := launch.Build(ctx, dir, c)
-		if err != nil {
-			return err
-		}
-		s, err := launch.Start(ctx, c, program, o.serverCPU)
-		if err != nil {
-			return err
-		}
-		servers = append(servers, s)
+	defer f.Close()
+	if err := f.StartAll(ctx, o.serverCPU, nil); err != nil {
+		return err
 	}
-	return measure(ctx, o, servers)
+	return measure(ctx, o, f.Running)
 }
 
 func measure(ctx context.Context, o options, servers []*launch.Server) error {

@@ -5,6 +5,7 @@ package peers
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ const module = "github.com/carillon-go/carillon/benchmarks/"
 type Server struct {
 	Name    string
 	Package string   // import path of a Go program; "" when Source says it in C
-	Source  []byte   // one file of C
+	Source  []byte   // all of its C
 	Args    []string // on its command line
 	Offers  Part
 }
@@ -38,6 +39,9 @@ const (
 // Has says whether the server offers all of p.
 func (s Server) Has(p Part) bool { return s.Offers&p == p }
 
+//go:embed celoop/loop.c
+var loopInC []byte
+
 //go:embed cepoll/cepoll.c
 var cepoll []byte
 
@@ -52,13 +56,13 @@ var servers = []Server{
 	{Name: "hertz-sense", Package: module + "peers/hertz", Args: []string{"-sense-disconnect"}, Offers: plain},
 	{Name: "nbio", Package: module + "peers/nbio", Args: []string{"-inline"}, Offers: plain},
 	{Name: "nbio-default", Package: module + "peers/nbio", Offers: plain},
-	{Name: "cepoll", Source: cepoll, Offers: Plaintext}, // whatever it is asked
+	{Name: "cepoll", Source: slices.Concat(loopInC, cepoll), Offers: Plaintext}, // whatever it is asked
 	{Name: "gorilla", Package: module + "peers/gorilla", Offers: webSocket},
 	{Name: "coder", Package: module + "peers/coder", Offers: webSocket},
 	{Name: "gws", Package: module + "peers/gws", Offers: webSocket},
 	{Name: "gobwas", Package: module + "peers/gobwas", Offers: webSocket},
 	{Name: "nbio-ws", Package: module + "peers/nbio-ws", Offers: webSocket},
-	{Name: "cepoll-ws", Source: cepollWS, Offers: Echo},
+	{Name: "cepoll-ws", Source: slices.Concat(loopInC, cepollWS), Offers: Echo},
 }
 
 // Parse reads a list of names with commas between them. Each may come once.

@@ -22,7 +22,7 @@ const endpoints = `GET  /plaintext, /json     also below /offload, on goroutines
 GET  /user/{id}            among 100 routes
 POST /echo
 GET  /static/NAME          the file NAME of $STATIC_DIR
-GET  /ws                   WebSocket: each message comes back
+GET  /ws                   WebSocket: each message comes back, compressed for those who offer it
 GET  /broadcast            WebSocket: each message goes to all connections here
 GET  /gc, /goroutines, /panic, /wait, /cancelled
 `
@@ -81,7 +81,7 @@ func addRoutes(app *http.App) {
 		}
 		app.Get(r.Path, h, http.Inline)
 	}
-	app.Get("/ws", ws.Endpoint(socketEcho{}), http.Inline)
+	app.Get("/ws", ws.Endpoint(socketEcho{}, ws.WithDeflate(ws.Deflate{})), http.Inline)
 	app.Get("/broadcast", ws.Endpoint(newBroadcast()), http.Inline)
 	app.Get("/gc", func(c *http.Ctx) error {
 		debug.FreeOSMemory()

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/carillon-go/carillon/benchmarks/internal/launch/launchtest"
 )
 
 func TestFilesComeFromStaticDir(t *testing.T) {
@@ -17,7 +19,7 @@ func TestFilesComeFromStaticDir(t *testing.T) {
 		}
 	}
 	t.Setenv("STATIC_DIR", folder)
-	s := startSubject(t)
+	s := launchtest.Subject(t)
 	tests := []struct {
 		path   string
 		status int

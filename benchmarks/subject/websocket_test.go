@@ -2,33 +2,15 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/carillon-go/carillon/benchmarks/internal/launch"
-	"github.com/carillon-go/carillon/benchmarks/peers"
+	"github.com/carillon-go/carillon/benchmarks/internal/launch/launchtest"
 )
-
-// startSubject starts the program as it is measured.
-func startSubject(t *testing.T) *launch.Server {
-	t.Helper()
-	chosen, err := peers.Parse(peers.Subject)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := launch.Build(t.Context(), t.TempDir(), chosen[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := launch.Start(t.Context(), chosen[0], program, launch.AnyCPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s
-}
 
 func dial(t *testing.T, s *launch.Server, path string) *websocket.Conn {
 	t.Helper()
@@ -59,7 +41,7 @@ func wantMessage(t *testing.T, c *websocket.Conn, op int, p []byte) {
 }
 
 func TestWebSocketEcho(t *testing.T) {
-	s := startSubject(t)
+	s := launchtest.Subject(t)
 	for _, tt := range []struct {
 		name string
 		op   int
@@ -89,10 +71,29 @@ func TestWebSocketEcho(t *testing.T) {
 	})
 }
 
+// Who offers permessage-deflate gets it, and each message back.
+func TestWebSocketDeflate(t *testing.T) {
+	s := launchtest.Subject(t)
+	dialer := websocket.Dialer{EnableCompression: true}
+	c, resp, err := dialer.DialContext(t.Context(), "ws://"+s.Addr+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
+		t.Fatalf("answered %q", got)
+	}
+	for _, size := range []int{10, 64 << 10} {
+		p := bytes.Repeat([]byte("x"), size)
+		send(t, c, websocket.TextMessage, p)
+		wantMessage(t, c, websocket.TextMessage, p)
+	}
+}
+
 // Each message goes to all who are connected then, in the same order, and to
 // nobody of the other endpoint.
 func TestBroadcast(t *testing.T) {
-	s := startSubject(t)
+	s := launchtest.Subject(t)
 	other := dial(t, s, "/ws")
 	a, b := dial(t, s, "/broadcast"), dial(t, s, "/broadcast")
 	// Who can be answered has been counted in.

@@ -29,13 +29,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/carillon-go/carillon/benchmarks/internal/command"
 	"github.com/carillon-go/carillon/benchmarks/internal/launch"
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
@@ -55,24 +53,10 @@ type options struct {
 }
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("wsbench: ")
-	o, err := parseFlags(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	err = run(ctx, o, os.Stdout, os.Stderr)
-	if ctx.Err() != nil {
-		log.Fatal("interrupted; the servers are stopped")
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
+	command.Main("wsbench", func(args []string, stderr io.Writer) (func(context.Context) error, error) {
+		o, err := parseFlags(args, stderr)
+		return func(ctx context.Context) error { return run(ctx, o, os.Stdout, os.Stderr) }, err
+	})
 }
 
 func parseFlags(args []string, stderr io.Writer) (o options, err error) {

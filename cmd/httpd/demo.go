@@ -18,9 +18,10 @@ func newDemoCommand() *cobra.Command {
 	var s service
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Serve a page that talks to a WebSocket echo",
+		Short: "Serve a WebSocket echo and a chat, with pages for them",
 		Long: `Serve a small site out of the binary: a page that talks to a WebSocket echo,
-with round-trip times, a message box and the server's own figures.`,
+with round-trip times, a message box and the server's own figures; and a chat with
+rooms.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: running(func(cmd *cobra.Command, _ []string) error {
@@ -28,8 +29,10 @@ with round-trip times, a message box and the server's own figures.`,
 			if err != nil {
 				return err
 			}
+			chat := newChat()
+			defer chat.close()
 			return s.run(cmd, "its demo", func(server *http.Server) http.Handler {
-				return demoHandler(pages, server)
+				return demoHandler(pages, server, chat)
 			})
 		}),
 	}
@@ -37,14 +40,17 @@ with round-trip times, a message box and the server's own figures.`,
 	return cmd
 }
 
-// demoHandler routes the demo's pages and its two WebSockets.
-func demoHandler(pages demoPages, server *http.Server) http.Handler {
+// demoHandler routes the demo's pages and its WebSockets.
+func demoHandler(pages demoPages, server *http.Server, chat *chat) http.Handler {
 	toEcho := ws.Endpoint(echo{})
-	toStatus := ws.Endpoint(newStatus(server))
+	toChat := ws.Endpoint(chat, chat.endpointOptions()...)
+	toStatus := ws.Endpoint(newStatus(server, chat))
 	return func(c *http.Ctx) error {
 		switch c.Path() {
 		case "/ws":
 			return toEcho(c)
+		case "/chat/ws":
+			return toChat(c)
 		case "/status":
 			return toStatus(c)
 		}
@@ -52,12 +58,13 @@ func demoHandler(pages demoPages, server *http.Server) http.Handler {
 	}
 }
 
-// What the page shows as the echo's source is what was compiled.
+// What the pages show as a WebSocket's source is what was compiled.
 //
-//go:embed demo echo.go
+//go:embed demo echo.go chat.go
 var demoFiles embed.FS
 
-// demoPages are the demo's files by their path in a URL, ready to be sent.
+// demoPages are the demo's files by their path in a URL, ready to be sent. Pages
+// are without their .html there.
 type demoPages map[string]demoPage
 
 type demoPage struct {
@@ -89,7 +96,10 @@ func newDemoPages() (demoPages, error) {
 			return fmt.Errorf("no content type for the demo's %s", name)
 		}
 		sum := sha256.Sum256(body)
-		at := "/" + strings.TrimPrefix(strings.TrimPrefix(name, "demo/"), "index.html")
+		at := "/" + strings.TrimSuffix(strings.TrimPrefix(name, "demo/"), ".html")
+		if at == "/index" {
+			at = "/"
+		}
 		pages[at] = demoPage{contentType, `"` + hex.EncodeToString(sum[:12]) + `"`, body}
 		return nil
 	})

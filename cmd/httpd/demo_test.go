@@ -87,19 +87,24 @@ func TestDemoStatus(t *testing.T) {
 
 func TestDemoPages(t *testing.T) {
 	p := start(t, "demo", "-l", "127.0.0.1:0")
-	source, err := os.ReadFile("echo.go")
-	if err != nil {
-		t.Fatal(err)
+	source := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
 	}
 	for path, want := range map[string]string{
-		"/": "<title>Carillon", "/demo.css": "prefers-color-scheme", "/demo.js": "WebSocket", "/bell.svg": "<svg", "/echo.go": string(source),
+		"/": "<title>Carillon, live", "/base.css": "prefers-color-scheme", "/demo.css": ".hero", "/demo.js": "Reconnecting",
+		"/reconnecting.js": "WebSocket", "/bell.svg": "<svg", "/echo.go": source("echo.go"),
+		"/chat": "<title>Carillon, chat", "/chat.css": "prefers-color-scheme", "/chat.js": "Room", "/chat-room.js": "Room", "/chat.go": source("chat.go"),
 	} {
 		status, body := get(t, p.url(path))
 		if status != 200 || !strings.Contains(string(body), want) {
 			t.Errorf("%s: status %d, no %q in its %d bytes", path, status, want, len(body))
 		}
 	}
-	for _, path := range []string{"/nowhere", "/demo/", "/index.html"} {
+	for _, path := range []string{"/nowhere", "/demo/", "/index", "/index.html", "/chat.html", "/chat/"} {
 		if status, _ := get(t, p.url(path)); status != 404 {
 			t.Errorf("%s: status %d, want 404", path, status)
 		}

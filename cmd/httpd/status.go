@@ -15,6 +15,7 @@ import (
 type status struct {
 	ws.NopHandler
 	server  *http.Server
+	chat    *chat
 	started time.Time
 	version string
 }
@@ -22,6 +23,8 @@ type status struct {
 // figures is what the page reads.
 type figures struct {
 	Connections int     `json:"connections"`
+	Delivered   int64   `json:"delivered"` // messages of the chat, for each that got them
+	Slow        int64   `json:"slow"`      // connections of the chat that were closed because they did not read
 	Goroutines  int     `json:"goroutines"`
 	Loops       int     `json:"loops"`
 	Uptime      float64 `json:"uptime"` // seconds
@@ -29,8 +32,8 @@ type figures struct {
 	Go          string  `json:"go"`
 }
 
-func newStatus(server *http.Server) *status {
-	return &status{server: server, started: time.Now(), version: moduleVersion()}
+func newStatus(server *http.Server, chat *chat) *status {
+	return &status{server: server, chat: chat, started: time.Now(), version: moduleVersion()}
 }
 
 func (s *status) OnOpen(c *ws.Conn) {
@@ -46,6 +49,8 @@ func (s *status) OnClose(c *ws.Conn, _ ws.Code, _ string) {
 func (s *status) send(c *ws.Conn) {
 	text, err := json.Marshal(figures{
 		Connections: s.server.ConnectionCount(),
+		Delivered:   s.chat.hub.Stats().Delivered.Load(),
+		Slow:        s.chat.stats.Slow.Load(),
 		Goroutines:  runtime.NumGoroutine(),
 		Loops:       s.server.Loops,
 		Uptime:      time.Since(s.started).Seconds(),

@@ -85,7 +85,9 @@ func (s *storing) confirm() {
 			s.queue = s.queue[1:]
 		case permanent(err):
 			s.queue = s.queue[1:]
+			s.mu.Unlock() // who is told may publish
 			s.l.to.Failed(fmt.Errorf("natsbroker: %q was not stored: %w", first.msg.Subject, err))
+			s.mu.Lock()
 		default:
 			s.mu.Unlock()
 			s.pause(err)

@@ -22,17 +22,18 @@ type Fleet struct {
 }
 
 // Build compiles the servers into a temporary folder whose name begins with
-// prefix. Whoever calls it calls Close, also after an error.
+// prefix. After an error nothing is left behind, and the fleet is an empty one.
 func Build(ctx context.Context, prefix string, servers []peers.Server) (*Fleet, error) {
 	dir, err := os.MkdirTemp("", prefix)
-	f := &Fleet{Dir: dir, Servers: servers}
 	if err != nil {
-		return f, err
+		return &Fleet{}, err
 	}
+	f := &Fleet{Dir: dir, Servers: servers}
 	for _, s := range servers {
 		program, err := launch.Build(ctx, dir, s)
 		if err != nil {
-			return f, err
+			f.Close()
+			return &Fleet{}, err
 		}
 		f.programs = append(f.programs, program)
 	}

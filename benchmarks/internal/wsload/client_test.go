@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/carillon-go/carillon/benchmarks/internal/launch"
-	"github.com/carillon-go/carillon/benchmarks/peers"
+	"github.com/carillon-go/carillon/benchmarks/internal/launch/launchtest"
 )
 
 // script is what a server does with the frames of one connection: it gets each
@@ -184,7 +183,7 @@ func TestEchoEndsWithItsContext(t *testing.T) {
 }
 
 func TestGrowTellsWhyItCannot(t *testing.T) {
-	subject := startSubject(t)
+	subject := launchtest.Subject(t)
 	l := newClient(t, subject.Addr, "/plaintext", nil)
 	if err := l.Grow(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "status 200") {
 		t.Errorf("%v", err)
@@ -201,26 +200,8 @@ func TestGrowTellsWhyItCannot(t *testing.T) {
 	}
 }
 
-func startSubject(t *testing.T) *launch.Server {
-	t.Helper()
-	chosen, err := peers.Parse(peers.Subject)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := launch.Build(t.Context(), t.TempDir(), chosen[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := launch.Start(t.Context(), chosen[0], program, launch.AnyCPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Stop)
-	return s
-}
-
 func TestAgainstTheSubject(t *testing.T) {
-	s := startSubject(t)
+	s := launchtest.Subject(t)
 	windows := 0
 	window := func() error { windows++; return nil }
 	for _, size := range []int{1, 125, 1000, 64 << 10, 300 << 10} { // the last is above one read

@@ -8,23 +8,7 @@
  *
  *     PORT=8080 cepoll-ws
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 enum {
-	BATCH = 512,
-	INPUT = 64 << 10,
 	MAX_REQUEST = 8 << 10,
 	MAX_HEAD = 14, /* of a frame: two bytes, eight of length, four of mask */
 	MAX_PAYLOAD = 1 << 20,
@@ -39,74 +23,17 @@ struct conn {
 	int closing; /* a close frame was answered: drop when all is sent */
 	char *part;  /* what is not complete yet; NULL without */
 	size_t part_len, part_cap;
-	char *rest; /* output that the socket did not take; NULL without */
-	size_t rest_from, rest_len;
+	struct output out;
 };
 
 static struct conn *conns; /* by fd */
-static rlim_t max_fds;
-static int epfd;
-static char in[INPUT];
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void drop(int fd)
 {
 	free(conns[fd].part);
-	free(conns[fd].rest);
+	free(conns[fd].out.rest);
 	memset(&conns[fd], 0, sizeof conns[fd]);
 	close(fd);
-}
-
-/* Sends, and keeps what the socket does not take. 0 when the connection is lost. */
-static int deliver(int fd, struct conn *c, const char *p, size_t n)
-{
-	ssize_t sent;
-
-	if (c->rest) { /* a second answer before the first has left */
-		char *more = realloc(c->rest, c->rest_from + c->rest_len + n);
-		if (!more)
-			return 0;
-		memcpy(more + c->rest_from + c->rest_len, p, n);
-		c->rest = more;
-		c->rest_len += n;
-		return 1;
-	}
-	sent = send(fd, p, n, MSG_NOSIGNAL);
-	if (sent < 0) {
-		if (errno != EAGAIN)
-			return 0;
-		sent = 0;
-	}
-	if ((size_t)sent < n) {
-		c->rest_len = n - sent;
-		c->rest_from = 0;
-		c->rest = malloc(c->rest_len);
-		if (!c->rest)
-			return 0;
-		memcpy(c->rest, p + sent, c->rest_len);
-	}
-	return 1;
-}
-
-/* 0 when the connection is lost. */
-static int flush_rest(int fd, struct conn *c)
-{
-	ssize_t sent = send(fd, c->rest + c->rest_from, c->rest_len, MSG_NOSIGNAL);
-
-	if (sent < 0)
-		return errno == EAGAIN;
-	c->rest_from += sent;
-	c->rest_len -= sent;
-	if (!c->rest_len) {
-		free(c->rest);
-		c->rest = NULL;
-	}
-	return 1;
 }
 
 static uint32_t rotl(uint32_t x, int n) { return x << n | x >> (32 - n); }
@@ -193,7 +120,7 @@ static ssize_t handshake(int fd, struct conn *c, const char *p, size_t n)
 	for (; key && key < end && *key == ' '; key++)
 		;
 	if (!key || end - key < 24) {
-		deliver(fd, c, bad, sizeof bad - 1);
+		deliver(fd, &c->out, bad, sizeof bad - 1);
 		return -1;
 	}
 	memcpy(text, key, 24);
@@ -203,7 +130,7 @@ static ssize_t handshake(int fd, struct conn *c, const char *p, size_t n)
 	snprintf(answer, sizeof answer,
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: %s\r\n\r\n", accept);
-	if (!deliver(fd, c, answer, strlen(answer)))
+	if (!deliver(fd, &c->out, answer, strlen(answer)))
 		return -1;
 	c->open = 1;
 	return end + 4 - p;
@@ -306,7 +233,7 @@ static ssize_t frames(int fd, struct conn *c, char *p, size_t n, size_t *need)
 		out += len;
 		at += h.len + h.payload;
 	}
-	if (out && !deliver(fd, c, p + from, out))
+	if (out && !deliver(fd, &c->out, p + from, out))
 		return -1;
 	return at;
 }
@@ -357,7 +284,7 @@ static int take(int fd, struct conn *c, char *p, size_t n)
 		n -= used;
 	}
 	if (c->closing)
-		return c->rest != NULL;
+		return c->out.rest != NULL;
 	return keep(c, p, n, need > n ? need : n + 1);
 }
 
@@ -371,11 +298,11 @@ static void serve(int fd, uint32_t events)
 	struct conn *c = &conns[fd];
 	int ends = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
-	if (c->rest && !flush_rest(fd, c))
+	if (c->out.rest && !flush_rest(fd, &c->out))
 		return drop(fd);
-	if (c->closing && !c->rest)
+	if (c->closing && !c->out.rest)
 		return drop(fd);
-	while (!c->rest) {
+	while (!c->out.rest) {
 		char *to = c->part ? c->part + c->part_len : in;
 		size_t room = c->part ? c->part_cap - c->part_len : INPUT;
 		ssize_t n = recv(fd, to, room, 0);
@@ -389,90 +316,9 @@ static void serve(int fd, uint32_t events)
 	}
 }
 
-static void accept_all(int listener)
-{
-	for (;;) {
-		int one = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
-
-		if (fd < 0) {
-			if (errno == EINTR || errno == ECONNABORTED)
-				continue;
-			if (errno != EAGAIN)
-				die("cepoll-ws: accept4");
-			return;
-		}
-		if ((rlim_t)fd >= max_fds) {
-			close(fd);
-			continue;
-		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		ev.data.fd = fd;
-		if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev))
-			die("cepoll-ws: epoll_ctl");
-	}
-}
-
-static int listen_on(const char *port)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct epoll_event ev = { .events = EPOLLIN };
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	addr.sin_port = htons(atoi(port));
-	if (fd < 0)
-		die("cepoll-ws: socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof addr) || listen(fd, 4096))
-		die("cepoll-ws: bind or listen");
-	ev.data.fd = fd;
-	if (epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev))
-		die("cepoll-ws: epoll_ctl");
-	return fd;
-}
-
-static void make_room(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		die("cepoll-ws: getrlimit");
-	if (limit.rlim_max > 1 << 20)
-		limit.rlim_max = 1 << 20;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		die("cepoll-ws: setrlimit");
-	max_fds = limit.rlim_cur;
-	conns = calloc(max_fds, sizeof *conns);
-	if (!conns)
-		die("cepoll-ws: calloc");
-}
-
 int main(void)
 {
-	static struct epoll_event events[BATCH];
-	const char *port = getenv("PORT");
-	int listener;
-
-	if (!port) {
-		fputs("cepoll-ws: PORT is not set\n", stderr);
-		return 1;
-	}
-	make_room();
-	epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (epfd < 0)
-		die("cepoll-ws: epoll_create1");
-	listener = listen_on(port);
-	for (;;) {
-		int i, n = epoll_wait(epfd, events, BATCH, -1);
-
-		if (n < 0 && errno != EINTR)
-			die("cepoll-ws: epoll_wait");
-		for (i = 0; i < n; i++) {
-			if (events[i].data.fd == listener)
-				accept_all(listener);
-			else
-				serve(events[i].data.fd, events[i].events);
-		}
-	}
+	name = "cepoll-ws";
+	conns = one_for_each_fd(sizeof *conns);
+	return run(NULL);
 }

@@ -1,68 +1,35 @@
 // The page's side of the demo: one WebSocket to the echo (/ws), one that only
 // listens to the server's figures (/status), and up to 200 that just stay open.
 
+import { address, pill, Reconnecting } from "./reconnecting.js";
+
 const $ = id => document.getElementById(id);
 const KEEP = 60;           // round trips in the chart
 const EVERY = 500;         // ms between two pings
 const SILENT = 4000;       // ms without an echo after which a connection is given up
 const CROWD = 200;         // browsers allow about 255 WebSockets a page
 
-const address = path => location.origin.replace(/^http/, "ws") + path;
 const show = (id, text) => { if ($(id).textContent !== String(text)) $(id).textContent = text; };
-
-// Reconnecting keeps a WebSocket to path. After a loss it waits 0.5 s, then twice
-// as long each time up to 15 s, with jitter so that a restarted server does not
-// meet all its pages in the same moment.
-class Reconnecting {
-  attempt = 0;
-  constructor(path, on) {
-    this.path = path;
-    this.on = on;
-    addEventListener("online", () => this.now());
-    document.addEventListener("visibilitychange", () => document.hidden || this.now());
-    this.connect();
-  }
-  connect() {
-    clearTimeout(this.timer);
-    this.on.state?.("connecting");
-    const socket = this.socket = new WebSocket(address(this.path));
-    socket.onopen = () => { this.attempt = 0; this.on.state?.("open"); };
-    socket.onmessage = e => this.on.message(e.data);
-    socket.onclose = () => {
-      if (socket !== this.socket) return;
-      const wait = Math.min(15000, 500 * 2 ** this.attempt++) * (0.7 + 0.3 * Math.random());
-      this.on.state?.("waiting", wait);
-      this.timer = setTimeout(() => this.connect(), wait);
-    };
-  }
-  now() { if (this.socket.readyState === WebSocket.CLOSED) this.connect(); }
-  get open() { return this.socket.readyState === WebSocket.OPEN; }
-}
 
 // The echo. It is ordered, so what comes back answers the oldest in flight.
 const trips = [];
-let inFlight = [], echoes = 0, fastest = Infinity, countdown;
+let inFlight = [], echoes = 0, fastest = Infinity;
 
+const connection = pill($("state"));
 const echo = new Reconnecting("/ws", {
   state(state, wait) {
-    $("state").dataset.state = state;
+    connection(state, wait);
     $("send").disabled = $("more").disabled = state !== "open";
-    clearInterval(countdown);
-    show("state-text", state === "open" ? "connected" : "connecting");
     if (state === "waiting") {
       for (const { item } of inFlight) if (item) lost(item);
       inFlight = [];
-      const until = performance.now() + wait;
-      const tick = () => show("state-text", `disconnected, again in ${Math.max(1, Math.ceil((until - performance.now()) / 1000))} s`);
-      countdown = setInterval(tick, 250);
-      tick();
     }
     if (state === "open") ping();
   },
   message(data) {
     const took = performance.now() - inFlight[0]?.sent;
     const sent = inFlight.shift();
-    if (!sent || sent.text !== data) return echo.socket.close(4000, "not an echo");
+    if (!sent || sent.text !== data) return echo.drop("not an echo");
     record(took);
     if (sent.item) returned(sent.item, took); else ring(echoes % 5);
   },
@@ -75,7 +42,7 @@ function send(text, item) {
 
 function ping() {
   if (!echo.open) return;
-  if (inFlight.length && performance.now() - inFlight[0].sent > SILENT) return echo.socket.close(4001, "no echo");
+  if (inFlight.length && performance.now() - inFlight[0].sent > SILENT) return echo.drop("no echo");
   // Browsers slow the timers of a hidden page: its times would say nothing.
   if (!document.hidden && inFlight.length < 4) send("ping " + echoes);
 }

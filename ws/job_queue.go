@@ -5,25 +5,25 @@ import (
 	"sync"
 )
 
-// errands runs jobs that may block, in their order, on a goroutine that there is
+// jobQueue runs jobs that may block, in their order, on a goroutine that there is
 // only while there are some.
-type errands struct {
+type jobQueue struct {
 	mu      sync.Mutex
-	queue   []errand
+	queue   []job
 	weight  int
 	running bool
 }
 
-type errand struct {
+type job struct {
 	run    func()
 	weight int // in bytes
 }
 
 // do has run run. Any goroutine; it does not wait.
-func (e *errands) do(weight int, run func()) {
+func (e *jobQueue) do(weight int, run func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.queue = append(e.queue, errand{run, weight})
+	e.queue = append(e.queue, job{run, weight})
 	e.weight += weight
 	if !e.running {
 		e.running = true
@@ -31,8 +31,8 @@ func (e *errands) do(weight int, run func()) {
 	}
 }
 
-func (e *errands) work() {
-	var batch []errand
+func (e *jobQueue) work() {
+	var batch []job
 	for {
 		e.mu.Lock()
 		batch, e.queue = e.queue, batch[:0]
@@ -42,25 +42,25 @@ func (e *errands) work() {
 			return
 		}
 		e.mu.Unlock()
-		for i, job := range batch {
-			batch[i] = errand{}
-			job.run()
+		for i, j := range batch {
+			batch[i] = job{}
+			j.run()
 			e.mu.Lock()
-			e.weight -= job.weight
+			e.weight -= j.weight
 			e.mu.Unlock()
 		}
 	}
 }
 
 // full reports whether more than limit bytes wait.
-func (e *errands) full(limit int) bool {
+func (e *jobQueue) full(limit int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.weight > limit
 }
 
 // flush waits until all that was asked before has run.
-func (e *errands) flush(ctx context.Context) error {
+func (e *jobQueue) flush(ctx context.Context) error {
 	done := make(chan struct{})
 	e.do(0, func() { close(done) })
 	select {

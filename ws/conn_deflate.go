@@ -25,22 +25,24 @@ func giveBack(pool *bytebufferpool.Pool, bb *bytebufferpool.ByteBuffer) {
 	}
 }
 
+// frameOf is m as a server sends it here: compressed, unless it is no longer as it is.
+// Conn.mu is held, and the frame is sent.
+func (d *deflation) frameOf(m *Prepared) []byte {
+	frame := m.deflated(d.options.level(), d.out.params.bits)
+	if frame == nil {
+		return m.frame
+	}
+	d.out.note(m.payload)
+	return frame
+}
+
 // writeDeflated compresses a message and sends it, or sends it as it is when that
 // is no longer. c.mu is held.
 func (c *Conn) writeDeflated(m message) error {
-	out := &c.deflate.out
-	if m.prepared != nil && c.isServer() {
-		frame := m.prepared.deflated(c.deflate.options.level(), out.params.bits)
-		if frame == nil {
-			return sendError(c.tcp.SendNow(m.prepared.frame))
-		}
-		out.note(m.payload)
-		return sendError(c.tcp.SendNow(frame))
-	}
 	bb := deflatedStorage.Get()
 	defer giveBack(&deflatedStorage, bb)
 	var smaller bool
-	if bb.B, smaller = out.compress(bb.B[:0], m.payload); !smaller {
+	if bb.B, smaller = c.deflate.out.compress(bb.B[:0], m.payload); !smaller {
 		return c.writeFrame(finBit|byte(m.op), m.payload)
 	}
 	return c.writeFrame(finBit|rsv1Bit|byte(m.op), bb.B)
