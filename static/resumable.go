@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	nethttp "net/http"
 	"net/textproto"
 	"strconv"
 	"strings"
@@ -228,7 +229,7 @@ func (u *uploads) placeCopy(c *http.Ctx, s *staged, dir int, base string) error 
 func (u *uploads) answerOffset(c *http.Ctx, s *staged, code int) error {
 	lines := []string{"Upload-Offset", strconv.FormatInt(s.size, 10)}
 	if s.size < s.length {
-		lines = append(lines, "Upload-Expires", time.Now().Add(u.Expiry).UTC().Format(timeFormat))
+		lines = append(lines, "Upload-Expires", time.Now().Add(u.Expiry).UTC().Format(nethttp.TimeFormat))
 	}
 	if err := setHeaders(c, lines...); err != nil {
 		return err
