@@ -96,11 +96,11 @@ func TestSweep(t *testing.T) {
 	files.cache.sweep()
 	p.ask("GET", "/a.txt")
 	files.cache.sweep()
-	if n := files.held(); n != 1 {
+	if n := files.cached(); n != 1 {
 		t.Errorf("%d are held, want that which was asked for", n)
 	}
 	files.cache.sweep()
-	if n := files.held(); n != 0 || len(files.cache.marks) != 0 || len(openBeneath(t, dir)) != 0 {
+	if n := files.cached(); n != 0 || len(files.cache.marks) != 0 || len(openBeneath(t, dir)) != 0 {
 		t.Errorf("%d are held, %d watches, open %q", n, len(files.cache.marks), openBeneath(t, dir))
 	}
 }

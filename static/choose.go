@@ -115,7 +115,7 @@ func (m *form) content() ([]byte, error) {
 		return m.body, nil
 	}
 	body := make([]byte, m.length)
-	n, err := m.file.read(body, true)
+	n, err := m.file.read(body, 0, true)
 	if err == nil && (n < len(body) || m.stale()) {
 		err = errStale
 	}

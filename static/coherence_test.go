@@ -142,7 +142,7 @@ func TestCacheCoherence(t *testing.T) {
 						t.Fatalf("before: %d", a.code)
 					}
 				}
-				if n := files.held(); n == 0 {
+				if n := files.cached(); n == 0 {
 					t.Fatal("nothing is cached")
 				}
 				if err := ch.do(dir); err != nil {
@@ -164,8 +164,8 @@ func TestCacheCoherence(t *testing.T) {
 	}
 }
 
-// held is how many resources are in the cache.
-func (f *Files) held() int {
+// cached is how many resources are in the cache.
+func (f *Files) cached() int {
 	f.cache.changing.Lock()
 	defer f.cache.changing.Unlock()
 	return len(f.cache.ring)

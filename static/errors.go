@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/http/coding"
 )
 
 // answerError answers for a name that is not served: by the fallback, by the page for the error's code, or else by the error,
@@ -30,6 +30,11 @@ func (q *query) answerError(c *http.Ctx, err error) error {
 	page := q.f.pages[e.Code]
 	if page == "" {
 		return err
+	}
+	for name, value := range e.Header { // Retry-After
+		if err := c.SetHeader(name, value); err != nil {
+			return err
+		}
 	}
 	failed := q.serveInstead(c, page, e.Code)
 	if failed == nil && !known {
@@ -63,13 +68,6 @@ func plainSegment(name []byte) bool {
 // isNavigation says whether the request comes from somebody who is to read the answer: its Accept names text/html, which scripts
 // and images do not ask for.
 func isNavigation(c *http.Ctx) bool {
-	for element := range c.HeaderList("Accept") {
-		mediaType, params, _ := strings.Cut(element, ";")
-		if !strings.EqualFold(strings.TrimRight(mediaType, " \t"), "text/html") {
-			continue
-		}
-		weight, weighted := strings.CutPrefix(strings.ToLower(strings.ReplaceAll(params, " ", "")), "q=0")
-		return !weighted || strings.Trim(weight, ".0") != ""
-	}
-	return false
+	weight, named := coding.MediaWeight(c, "text/html")
+	return named && weight > 0
 }

@@ -64,7 +64,7 @@ func TestForbidden(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		app := http.New() // its handlers are on goroutines, where those that would wait stay on the thread that is nobody's
+		app := http.New() // its handlers are on goroutines: what would wait, and folders, stay on the thread that is nobody's
 		app.Server.Loops = 1
 		app.Mount("/", asNobody(files.Serve))
 		addr := listening(t, app)

@@ -49,12 +49,17 @@ func (m *form) weak() bool { return strings.HasPrefix(m.validators.ETag, "W/") }
 
 // describe makes the validators and header lines of m, as its file is at the time now.
 func (f *Files) describe(m *form, name string, now time.Time) error {
-	state := http.FileState{Size: m.file.size, Modified: time.Unix(m.file.mtime.Unix()), Inode: m.file.ino}
-	m.validators = http.Validators{ETag: string(state.AppendETag(nil, now)), Modified: state.LastModified(now)}
+	m.validators = m.file.validators(now)
 	if m.coding != coding.Identity {
 		m.validators.ETag = tagOf(m.validators.ETag, m.coding)
 	}
 	return f.writeHeaders(m, name, true)
+}
+
+// validators are those of the file itself, as it is at the time now.
+func (f file) validators(now time.Time) http.Validators {
+	state := http.FileState{Size: f.size, Modified: time.Unix(f.mtime.Unix()), Inode: f.ino}
+	return http.Validators{ETag: string(state.AppendETag(nil, now)), Modified: state.LastModified(now)}
 }
 
 // tagOf is the ETag of another form of what tag stands for.

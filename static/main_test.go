@@ -127,6 +127,9 @@ type answer struct {
 // send writes one request; lines are header lines.
 func (p *peer) send(method, target string, lines ...string) {
 	p.tb.Helper()
+	if err := p.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil { // for this one, and under -race
+		p.tb.Fatal(err)
+	}
 	request := method + " " + target + " HTTP/1.1\r\nHost: host.example\r\n"
 	for _, line := range lines {
 		request += line + "\r\n"

@@ -1,7 +1,6 @@
 package static
 
 import (
-	"fmt"
 	"mime"
 	"path"
 	"strings"
@@ -31,20 +30,3 @@ func (f *Files) mediaType(name string) string {
 }
 
 const unknownType = "application/octet-stream"
-
-// WithMediaType sets the Content-Type of files whose names end in ext, ".foo", in whatever case.
-func WithMediaType(ext, mediaType string) Option {
-	return func(f *Files) error {
-		if len(ext) < 2 || ext[0] != '.' || strings.ContainsAny(ext[1:], "./") {
-			return fmt.Errorf("media type of %q: an extension is a dot and what follows the last one in a name", ext)
-		}
-		if _, _, err := mime.ParseMediaType(mediaType); err != nil || !strings.Contains(mediaType, "/") {
-			return fmt.Errorf("media type %q of %q is malformed", mediaType, ext)
-		}
-		if f.types == nil {
-			f.types = make(map[string]string)
-		}
-		f.types[strings.ToLower(ext)] = mediaType
-		return nil
-	}
-}

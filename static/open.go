@@ -276,17 +276,18 @@ func (f file) close() { closeFD(f.fd) }
 // report, and nothing that the call could wait for.
 func closeFD(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// read fills p with the beginning of f, and returns how much the file had. What lies in the page cache is read by a raw call
-// that cannot wait (RWF_NOWAIT, preadv2(2)); the rest, and file systems that do not know the flag, by an ordinary one, or, unless
+// read fills p from offset off on, and returns how much the file had. What lies in the page cache is read by a raw call that
+// cannot wait (RWF_NOWAIT, preadv2(2)); the rest, and file systems that do not know the flag, by an ordinary one, or, unless
 // wait, not at all: errWouldWait.
-func (f file) read(p []byte, wait bool) (int, error) {
+func (f file) read(p []byte, off int64, wait bool) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	done := 0
 	vec := unix.Iovec{Base: &p[0]}
 	vec.SetLen(len(p))
-	n, _, errno := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(f.fd), uintptr(unsafe.Pointer(&vec)), 1, 0, 0, unix.RWF_NOWAIT)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PREADV2, uintptr(f.fd), uintptr(unsafe.Pointer(&vec)), 1,
+		uintptr(off), uintptr(off>>32), unix.RWF_NOWAIT) // the kernel of a 64-bit system looks at the first half only
 	if errno == 0 {
 		done = int(n)
 	}
@@ -294,7 +295,7 @@ func (f file) read(p []byte, wait bool) (int, error) {
 		return done, errWouldWait
 	}
 	for done < len(p) {
-		n, err := unix.Pread(f.fd, p[done:], int64(done))
+		n, err := unix.Pread(f.fd, p[done:], off+int64(done))
 		if err == unix.EINTR {
 			continue
 		}
@@ -312,7 +313,7 @@ const readAhead = 2 << 20
 // warm says whether the beginning of f lies in the page cache.
 func (f file) warm() bool {
 	var p [1]byte
-	n, err := f.read(p[:], false)
+	n, err := f.read(p[:], 0, false)
 	return n == 1 || err != errWouldWait
 }
 
@@ -320,5 +321,5 @@ func (f file) warm() bool {
 func (f file) fetch() {
 	_ = unix.Fadvise(f.fd, 0, readAhead, unix.FADV_WILLNEED) // a hint
 	var p [1]byte
-	_, _ = f.read(p[:], true) // what is wrong with the file shows when it is sent
+	_, _ = f.read(p[:], 0, true) // what is wrong with the file shows when it is sent
 }

@@ -198,7 +198,7 @@ func TestLookupTellsWhatFstatSays(t *testing.T) {
 		}
 		var p [16]byte
 		for n, want := range map[int]string{5: "plain", 16: "plain", 2: "pl", 0: ""} {
-			if n, err := f.read(p[:n], true); err != nil || string(p[:n]) != want {
+			if n, err := f.read(p[:n], 0, true); err != nil || string(p[:n]) != want {
 				t.Errorf("%s: read: %q, %v; want %q", way, p[:n], err, want)
 			}
 		}
@@ -284,7 +284,7 @@ func FuzzLookup(f *testing.F) {
 			return
 		}
 		body := make([]byte, 256)
-		n, err := a.read(body, true)
+		n, err := a.read(body, 0, true)
 		if err != nil || strings.Contains(string(body[:n]), "SECRET") {
 			t.Fatalf("%q read %q, %v", name, body[:n], err)
 		}

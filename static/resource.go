@@ -139,7 +139,7 @@ func (m *form) takeBody(wait bool) error {
 	}
 	for range unrest {
 		body := make([]byte, m.file.size)
-		n, err := m.file.read(body, wait)
+		n, err := m.file.read(body, 0, wait)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,33 @@ func (all rules) apply(lines headerList, name string) headerList {
 	return lines
 }
 
+// applyToFolder adds to own, the lines of an answer that is made of the folder name, what the rules say of that name. What is
+// in own stays, for the rules are about files: what may be kept for long, or has another type, is not the list of them. Only
+// that an answer is not to be stored holds for that list as well.
+func (all rules) applyToFolder(own headerList, name string) headerList {
+	lines := all.apply(nil, name).without("Content-")
+	for i := 0; i < len(own); i += 2 {
+		if own[i] != "Cache-Control" || !lines.forbidStoring() {
+			lines.set(own[i], own[i+1])
+		}
+	}
+	return lines
+}
+
+// forbidStoring says whether there is a Cache-Control with no-store: RFC 9111 section 5.2.2.5.
+func (l headerList) forbidStoring() bool {
+	for i := 0; i < len(l); i += 2 {
+		if strings.EqualFold(l[i], "Cache-Control") {
+			for directive := range strings.SplitSeq(l[i+1], ",") {
+				if strings.EqualFold(strings.TrimSpace(directive), "no-store") {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // madeHere are the lines that say what is sent: nobody else knows.
 var madeHere = []string{
 	"Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Range", "ETag", "Last-Modified", "Transfer-Encoding", "Vary",

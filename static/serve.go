@@ -1,8 +1,6 @@
 package static
 
 import (
-	"bytes"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/http"
@@ -21,23 +19,16 @@ var (
 // errStale: the file was changed since it was looked up.
 const errStale = unix.ESTALE
 
-const allowed = "GET, HEAD, OPTIONS"
-
-// Serve answers GET, HEAD and OPTIONS from the folder; it is an http.Handler. On a loop it does not wait for a disk: what the
-// kernel does not have in its caches is answered by a goroutine (see http.Ctx.Async).
+// Serve answers GET, HEAD and OPTIONS from the folder, and what changes it where that is allowed; it is an http.Handler. On a
+// loop it does not wait for a disk: what the kernel does not have in its caches, listings, archives and uploads are answered by
+// goroutines (see http.Ctx.Async).
 func (f *Files) Serve(c *http.Ctx) error {
-	switch c.Method() {
-	case "GET", "HEAD":
-	case "OPTIONS": // RFC 9110 section 9.3.7
-		if err := c.SetHeader("Allow", allowed); err != nil {
-			return err
-		}
-		return c.NoContent(204)
-	default:
-		if err := c.SetHeader("Allow", allowed); err != nil {
-			return err
-		}
-		return errMethod
+	if !f.jobs.enter() {
+		return errClosed
+	}
+	defer f.jobs.leave()
+	if m := c.Method(); m != "GET" && m != "HEAD" || m == "HEAD" && f.uploads.asked(c) {
+		return f.change(c)
 	}
 	var space [256]byte
 	q := query{f: f, wait: !c.Inline()}
@@ -48,35 +39,23 @@ func (f *Files) Serve(c *http.Ctx) error {
 	if err := q.serve(c); err != errWouldWait {
 		return err
 	}
-	return f.serveOffLoop(c, q.name, q.folder, q.unservable)
+	return f.serveOffLoop(c, q.name, q.asked)
 }
 
 // query is what a request asks the folder for.
 type query struct {
-	f          *Files
-	name       []byte // beneath the root, without slashes at its ends; it may be extended in place
-	folder     bool   // the path ended in a slash
-	unservable bool   // the path can name nothing that is served
-	wait       bool   // waiting for the disk is allowed
+	f    *Files
+	name []byte // beneath the root, without slashes at its ends; it may be extended in place
+	asked
+	wait bool // waiting for the disk is allowed
+	slot bool // one of f.slots is taken
 }
 
-// offLoop bounds how many requests wait for the disk at a time: each holds a thread of the process.
-const offLoop = 64
-
-// serveOffLoop has a goroutine serve, where the handler runs on a loop. Behind a middleware of net/http, which cannot be left
-// before there is an answer, it waits here.
-func (f *Files) serveOffLoop(c *http.Ctx, name []byte, folder, unservable bool) error {
-	later := query{f, bytes.Clone(name), folder, unservable, true} // name lies on the stack, and stays there
-	a, err := c.Async()
-	if err != nil {
-		return later.serve(c)
-	}
-	c.Loop().Go(func() {
-		f.slots <- struct{}{}
-		defer func() { <-f.slots }()
-		_ = a.Answer(later.serve) // a client that has gone is nobody's error
-	})
-	return nil
+// asked is what a query is about besides its name.
+type asked struct {
+	folder     bool // the path ended in a slash
+	unservable bool // the path can name nothing that is served
+	bare       bool // it is a folder that no index file answers for
 }
 
 // serve answers, by an error page where there is one. Unless wait, it may return errWouldWait and has answered nothing then.
@@ -225,20 +204,32 @@ func answerTo(err error) error {
 	return err
 }
 
-// serveFolder answers for a path that ended in a slash: by an index file, else by a listing. A file is not found by such a path.
+// serveFolder answers for a path that ended in a slash: by an index file, else by a listing or an archive. A file is not found
+// by such a path.
 func (q *query) serveFolder(c *http.Ctx) error {
 	prefix := q.name
 	if len(q.name) > 0 {
 		prefix = append(q.name, '/')
 	}
 	for _, index := range q.f.index {
+		if q.bare {
+			break
+		}
 		full := append(prefix, index...)
 		kind, err := q.send(c, full, 200)
 		if err == nil && kind == regular || err != nil && err != unix.ENOENT {
 			return err
 		}
 	}
-	return q.f.list(c, q.name)
+	q.bare = true
+	switch {
+	case !q.f.listing && q.f.archives == nil:
+		return errNotFound
+	case !q.wait:
+		return errWouldWait
+	}
+	q.giveSlot() // it may be the client who is waited for, and others want the disk
+	return q.f.list(c, string(q.name))
 }
 
 func setHeaders(c *http.Ctx, pairs ...string) error {

@@ -35,6 +35,7 @@ package static
 
 import (
 	"fmt"
+	"hash/maphash"
 	"mime"
 
 	"github.com/carillon-go/carillon/http"
@@ -46,8 +47,8 @@ type Files struct {
 	root        *root
 	cache       *cache
 	slots       chan struct{} // of those who wait for the disk
+	jobs        jobs
 	index       []string
-	listing     bool
 	links       bool
 	twins       []coding.Coding
 	compression compression
@@ -56,6 +57,12 @@ type Files struct {
 	rules       rules
 	fallback    string
 	pages       map[int]string // by status code
+
+	listing  bool
+	seed     maphash.Seed // of the listings' ETags, which hold for this Files only
+	held     *budget      // of listings
+	archives *archives    // nil: not allowed
+	uploads  *uploads     // nil: not allowed
 }
 
 // New opens the folder root to serve it. The error is that of the system
@@ -64,7 +71,8 @@ type Files struct {
 func New(root string, opts ...Option) (*Files, error) {
 	f := &Files{
 		index: []string{"index.html"}, listing: true, links: true, twins: twinCodings, bounds: defaultBounds(),
-		slots: make(chan struct{}, offLoop), pages: make(map[int]string),
+		slots: make(chan struct{}, maxWaiting), pages: make(map[int]string), jobs: newJobs(),
+		seed: maphash.MakeSeed(), held: newBudget(heldBytes),
 		compression: compression{
 			codings: twinCodings, min: defaultMinCompressed, max: maxCompressed,
 			types: coding.NewTypeSet(coding.Compressible), pool: coding.NewPool(compressionLevel),
@@ -85,13 +93,23 @@ func New(root string, opts ...Option) (*Files, error) {
 	}
 	f.root.links = f.links
 	f.cache = newCache(f.bounds)
+	if f.uploads.resumable() {
+		f.uploads.start()
+	}
 	return f, nil
 }
 
-// Close frees the root and the cache. No request may be in Serve, and none may come to it
-// afterwards: shut the server down first. Answers that are still being sent
-// hold their own files.
+// Close frees the root and the cache, when what is in Serve has ended, or what Serve has handed to a goroutine: a file that is
+// looked for, a folder that is being read or sent, an upload. Requests that come later are answered by 503. Answers that are
+// still being sent from a file hold it themselves. Shut the server down first, so that there is an end to wait for. Called
+// again, it does nothing. Not for a handler: it would wait for itself.
 func (f *Files) Close() error {
+	if !f.jobs.close() {
+		return nil
+	}
+	if f.uploads != nil {
+		f.uploads.close()
+	}
 	f.cache.close()
 	return f.root.close()
 }

@@ -1,5 +1,6 @@
-// Package coding has the content codings of HTTP (RFC 9110 section 8.4.1): which of them a client accepts, encoders for them,
-// and the media types that they pay for. All of it may be called from any goroutine, but for an Encoder, which is its holder's.
+// Package coding has what client and server agree on about a body: which content codings (RFC 9110 section 8.4.1) and media
+// types a client accepts, encoders, and the media types that they pay for. All of it may be called from any goroutine, but for
+// an Encoder, which is its holder's.
 package coding
 
 import (

@@ -1,0 +1,106 @@
+package static
+
+import (
+	"io"
+	"strings"
+
+	"github.com/carillon-go/carillon/http"
+)
+
+// formFile is one file of a form.
+type formFile struct {
+	base string
+	*draft
+}
+
+// form takes the files of multipart/form-data: RFC 7578. No file gets its name
+// before the whole form has come.
+func (u *uploads) form(c *http.Ctx, folderName string) error {
+	dir, err := u.openFolder(folderName)
+	if err != nil {
+		return err
+	}
+	defer closeFD(dir)
+	if err := hasRoom(dir, c.ContentLength()); err != nil {
+		return err
+	}
+	var files []formFile
+	defer func() {
+		for _, f := range files {
+			f.discard()
+		}
+	}()
+	for part, err := range c.Multipart(http.MultipartOptions{MaxParts: u.MaxFiles + otherParts}) {
+		if err != nil {
+			return err
+		}
+		if !part.IsFile || part.Filename == "" {
+			continue
+		}
+		if len(files) == u.MaxFiles {
+			return errManyFiles
+		}
+		for _, f := range files {
+			if f.base == part.Filename {
+				return errTwice
+			}
+		}
+		d, err := u.formDraft(c, dir, part)
+		if err != nil {
+			return err
+		}
+		files = append(files, formFile{part.Filename, d})
+	}
+	if len(files) == 0 {
+		return errNoFiles
+	}
+	for _, f := range files {
+		if _, err := u.place(c, f.draft, dir, f.base); err != nil {
+			return err
+		}
+	}
+	return c.Redirect(303, "./")
+}
+
+// otherParts is how many fields a form may have that are no files.
+const otherParts = 20
+
+var (
+	errManyFiles = http.NewError(413, "too many files in one form")
+	errTwice     = http.NewError(400, "two files of the form have the same name")
+	errNoFiles   = http.NewError(400, "the form has no file")
+)
+
+// formDraft writes one part to a draft.
+func (u *uploads) formDraft(c *http.Ctx, dir int, part *http.Part) (*draft, error) {
+	if !isBase(part.Filename) {
+		return nil, errBadName
+	}
+	if _, err := u.mayPlace(c, dir, part.Filename); err != nil {
+		return nil, err
+	}
+	d, err := newDraft(dir)
+	if err != nil {
+		return nil, err
+	}
+	var body io.Reader = part
+	if u.MaxSize >= 0 {
+		body = io.LimitReader(part, u.MaxSize+1)
+	}
+	n, err := d.fill(body)
+	if err == nil && u.MaxSize >= 0 && n > u.MaxSize {
+		err = errFileSize
+	}
+	if err != nil {
+		d.discard()
+		return nil, err
+	}
+	return d, nil
+}
+
+// isBase says whether a client's name for a file is one that would be served, and
+// one name and not a path.
+func isBase(name string) bool {
+	got, isFolder, ok := appendName(nil, []byte("/"+name))
+	return ok && !isFolder && !strings.Contains(name, "/") && len(got) == len(name) && len(name) <= 255
+}
