@@ -28,6 +28,7 @@ type Client struct {
 	conn        *Conn
 	connections int
 	goodbye     *CloseError // what Close was given
+	parting     bool        // Close had come when the connection was lost; loop only
 	err         error
 }
 
@@ -124,8 +125,8 @@ func (c *Client) SendPrepared(m *Prepared) error {
 }
 
 // Close ends the client for good: its connection as Conn.Close does, else the attempt,
-// or the wait for the next. It does not wait: Done does. The errors are those of
-// Conn.Close; ErrClosed when the client was closed before or has ended.
+// or the wait for the next. It does not wait: Done does. The errors are ErrBadClose,
+// and ErrClosed when the client was closed before or has ended.
 func (c *Client) Close(code Code, reason string) error {
 	if !closable(code, reason) {
 		return fmt.Errorf("%w: %v %q", ErrBadClose, code, reason)
@@ -139,10 +140,10 @@ func (c *Client) Close(code Code, reason string) error {
 	conn := c.conn
 	c.mu.Unlock()
 	c.stop()
-	if conn == nil {
-		return nil
+	if conn != nil {
+		_ = conn.Close(code, reason) // refused by one that is about to end as it is
 	}
-	return conn.Close(code, reason)
+	return nil
 }
 
 // Done is closed when the client has ended, after the last OnClose.
@@ -166,13 +167,17 @@ func (c *Client) opened(conn *Conn) {
 	c.mu.Unlock()
 }
 
+// parted takes note that the connection is over, before its OnClose: Close comes
+// between two connections from then on. Loop goroutine only.
+func (c *Client) parted() {
+	c.mu.Lock()
+	c.conn, c.parting = nil, c.goodbye != nil
+	c.mu.Unlock()
+}
+
 // lost follows the end of a connection, after its OnClose. Loop goroutine only.
 func (c *Client) lost(code Code, reason string) {
-	c.mu.Lock()
-	c.conn = nil
-	closing := c.goodbye != nil
-	c.mu.Unlock()
-	if closing || !c.dial.reconnect || !code.leadsBack() {
+	if c.parting || !c.dial.reconnect || !code.leadsBack() {
 		c.ended(&CloseError{code, reason})
 		return
 	}
