@@ -122,13 +122,12 @@ func (x *exchange) end() {
 	x.after = x.after[:0]
 	x.noted, x.refused = nil, nil
 	x.mounted, x.client = 0, netip.Addr{}
-	x.upgrade, x.filters = nil, nil
+	x.letGo()
 	x.body.reset()
 	if x.lent {
 		x.lent = false
 		x.room.next()
 	}
-	x.fields = kept(x.fields)
 	x.rawKept, x.decoded = kept(x.rawKept), kept(x.decoded)
 }
 

@@ -70,18 +70,18 @@ type TcpConnection struct {
 	in      Buffer
 	sending *outputQueue // the loop's: in front of out
 
-	mu        sync.Mutex
-	out       *outputQueue // what Send appended since the last flush
-	dirty     bool         // queued for a flush
-	outClosed bool         // no more Send
+	mu    sync.Mutex
+	out   *outputQueue // what Send appended since the last flush
+	dirty bool         // queued for a flush
 
 	// Of the loop's again, and here because there is room: all of a connection is
 	// 288 bytes, which is one of the allocator's sizes.
 	flags connFlags
 	place int32 // in the loop's connections
 
-	weight atomic.Int64 // of out and sending
-	state  atomic.Uint32
+	weight    atomic.Int64 // of all that is not yet with the kernel
+	state     atomic.Uint32
+	outClosed atomic.Bool // no more Send; set with mu held
 
 	id         uint64
 	peer       InetAddress
@@ -229,7 +229,7 @@ func (c *TcpConnection) closeInLoop(err error) {
 	c.flags.set(destroying)
 	c.setErr(err)
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
 	c.state.Store(uint32(Disconnecting))
 	// The fd is about to be removed and closed: what cannot be disabled now is
@@ -259,7 +259,7 @@ func (c *TcpConnection) destroyInLoop() {
 // endUnannounced closes the fd and tells the owner.
 func (c *TcpConnection) endUnannounced() {
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
 	c.state.Store(uint32(Disconnected))
 	_ = c.Socket().Close()

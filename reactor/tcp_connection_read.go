@@ -81,6 +81,7 @@ func (c *TcpConnection) shortMeansDrained() bool {
 // callback switched protocols and left bytes.
 func (c *TcpConnection) deliver() {
 	c.flags.set(delivering)
+	c.Loop().gatherFor(c)
 	for !c.flags.any(discarding|destroying) && c.in.Len() > 0 {
 		cb := c.cb
 		if cb.Message == nil {
@@ -97,6 +98,7 @@ func (c *TcpConnection) deliver() {
 		c.in.RetrieveAll()
 	}
 	c.in.Own()
+	c.writeGathered()
 }
 
 // peerClosedInLoop handles the end of the peer's stream: an event, not a close.
