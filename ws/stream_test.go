@@ -282,9 +282,6 @@ func TestDialStreamRefuses(t *testing.T) {
 	if _, err := DialStream(context.Background(), "ws://example.com", WithReconnect(1, 1)); !errors.Is(err, ErrReconnectStream) {
 		t.Error(err)
 	}
-	if _, err := DialStream(context.Background(), "wss://example.com"); !errors.Is(err, ErrTLS) {
-		t.Error(err)
-	}
 	addr := script(t, func(p *peer) { p.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") })
 	var refused *HandshakeError
 	if _, err := DialStream(context.Background(), "ws://"+addr); !errors.As(err, &refused) {
