@@ -42,7 +42,8 @@ var errBeforeAsked = errors.New("ws: handshake: the proxy sent bytes behind its 
 func (c *Client) newAttempt(req *stdhttp.Request, key string, connect *stdhttp.Request) (*attempt, error) {
 	a := &attempt{client: c, request: req, key: key, result: make(chan error, 1)}
 	if c.target.tls != nil {
-		a.tls = &reactor.TLS{Config: c.target.tls, HandshakeTimeout: c.dial.handshakeWithin, Blocking: true}
+		// Its own timeout is there for a loop that is left behind: run's context ends sooner.
+		a.tls = &reactor.TLS{Config: c.target.tls, HandshakeTimeout: 2 * c.dial.handshakeWithin, Blocking: true}
 	}
 	for _, r := range []*stdhttp.Request{connect, req} {
 		if r == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	stdhttp "net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -18,6 +17,7 @@ func dialed(t testing.TB, url string, h Handler, opts ...DialOption) *Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	url, opts = dialedSide(url, opts)
 	c, err := Dial(ctx, url, h, opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,7 @@ func refusedBy(t testing.TB, url string, opts ...DialOption) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	url, opts = dialedSide(url, opts)
 	c, err := Dial(ctx, url, newRecorder(), opts...)
 	if err == nil {
 		c.Close(CodeNormalClosure, "")
@@ -174,7 +175,7 @@ func TestAnswerVerified(t *testing.T) {
 				if c.wrong == "" {
 					p.serveEcho()
 				}
-				p.Conn.(*net.TCPConn).CloseWrite()
+				closeWriting(p.Conn)
 				p.waitEOF()
 			})
 			if c.wrong == "" {

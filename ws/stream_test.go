@@ -28,7 +28,8 @@ func dialStream(t testing.TB, addr string, opts ...DialOption) *Stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := DialStream(ctx, "ws://"+addr, opts...)
+	url, opts := dialedSide("ws://"+addr, opts)
+	s, err := DialStream(ctx, url, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
