@@ -55,6 +55,13 @@ func (s State) String() string {
 	return [...]string{"connecting", "connected", "disconnecting", "disconnected"}[s]
 }
 
+// What else is in TcpConnection.state, for those who are not on its loop.
+const (
+	stateMask  = 0xff
+	tlsStarted = 0x100 // by StartTLS: rare.tls is there
+	tlsSecured = 0x200 // a handshake is complete
+)
+
 // TcpConnection is one established stream, TCP or Unix. It owns its socket, its
 // input Buffer and its output, all of which it gives back at the end; an idle
 // connection holds no buffer. It belongs to one loop for all its life. Methods
@@ -112,10 +119,10 @@ func (c *TcpConnection) setErr(err error) {
 	}
 }
 
-// tls returns the connection's TLS, nil where there is none. Any goroutine: with TLS
-// rare is there from the beginning.
+// tls returns the connection's TLS, nil where there is none. Any goroutine: rare is
+// there from the beginning, or since tlsStarted.
 func (c *TcpConnection) tls() *tlsStream {
-	if c.shared.tls == nil {
+	if c.shared.tls == nil && c.state.Load()&tlsStarted == 0 {
 		return nil
 	}
 	return c.rare.tls
@@ -152,6 +159,7 @@ type connShared struct {
 	linger time.Duration
 	tls    *TLS // nil: none
 	client bool
+	plain  *connShared          // what StartTLS has made this of; nil: the owner's own
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 }
 
@@ -193,7 +201,7 @@ func (c *TcpConnection) establishInLoop() {
 // announceInLoop tells the user that the connection is established.
 func (c *TcpConnection) announceInLoop() {
 	c.flags.set(announced)
-	c.state.Store(uint32(Connected))
+	c.setState(Connected)
 	if c.cb.Connection != nil {
 		c.cb.Connection(c)
 	}
@@ -231,7 +239,7 @@ func (c *TcpConnection) closeInLoop(err error) {
 	c.mu.Lock()
 	c.outClosed.Store(true)
 	c.mu.Unlock()
-	c.state.Store(uint32(Disconnecting))
+	c.setState(Disconnecting)
 	// The fd is about to be removed and closed: what cannot be disabled now is
 	// ignored until then.
 	_ = c.channel.DisableAll()
@@ -244,7 +252,7 @@ func (c *TcpConnection) destroyInLoop() {
 	if !c.flags.any(delivering) {
 		c.in.RetrieveAll()
 	}
-	c.state.Store(uint32(Disconnected))
+	c.setState(Disconnected)
 	_ = c.channel.Remove() // it fails only for an fd that is not there any more
 	if t := c.tls(); t != nil {
 		t.close()
@@ -261,7 +269,7 @@ func (c *TcpConnection) endUnannounced() {
 	c.mu.Lock()
 	c.outClosed.Store(true)
 	c.mu.Unlock()
-	c.state.Store(uint32(Disconnected))
+	c.setState(Disconnected)
 	_ = c.Socket().Close()
 	c.channel.fd = -1
 	c.shared.gone(c)
@@ -317,7 +325,12 @@ func (c *TcpConnection) LocalAddr() InetAddress { return c.Socket().LocalAddr() 
 func (c *TcpConnection) Socket() Socket { return Socket{c.channel.FD()} }
 
 // State returns the connection's state. Any goroutine.
-func (c *TcpConnection) State() State { return State(c.state.Load()) }
+func (c *TcpConnection) State() State { return State(c.state.Load() & stateMask) }
+
+// setState changes the state. Loop goroutine only.
+func (c *TcpConnection) setState(s State) {
+	c.state.Store(c.state.Load()&^stateMask | uint32(s))
+}
 
 // Connected reports whether the connection is established and neither side has
 // begun to close it. Any goroutine.

@@ -161,7 +161,7 @@ func (c *TcpConnection) SetHighWaterPause(on bool) {
 
 // pausesFor reports whether so much output keeps the connection from reading.
 func (c *TcpConnection) pausesFor(pending int) bool {
-	return pending > c.shared.marks.high && !c.flags.any(readsWhenFull)
+	return pending > c.shared.marks.high && !c.flags.any(readsWhenFull) && !c.shakingHands()
 }
 
 // updateReading makes the channel's interest follow the reasons not to read. From
@@ -169,7 +169,7 @@ func (c *TcpConnection) pausesFor(pending int) bool {
 // than drained.
 func (c *TcpConnection) updateReading() {
 	reasons := pausedByUser | pausedByOutput | pausedByTLS | peerClosed | destroying
-	if c.flags.any(readsWhenFull) {
+	if c.flags.any(readsWhenFull) || c.shakingHands() {
 		reasons &^= pausedByOutput
 	}
 	wanted := !c.flags.any(reasons)

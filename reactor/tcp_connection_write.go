@@ -301,7 +301,11 @@ func (c *TcpConnection) outputDone() {
 		c.sending = nil
 	}
 	if c.flags.any(finWanted) {
-		if t := c.tls(); t != nil && t.sealEnd() {
+		t := c.tls()
+		if c.shakingHands() && !c.flags.any(discarding) {
+			return // CloseWrite during StartTLS: the handshake has more to send
+		}
+		if t != nil && t.sealEnd() {
 			c.flushLaterInLoop() // the end of the TLS stream leaves before the FIN
 			return
 		}
@@ -408,9 +412,13 @@ func (c *TcpConnection) endOutputInLoop(how connFlags) {
 	if c.flags&how == how || c.flags.any(destroying) || c.State() == Disconnected {
 		return
 	}
+	if how&discarding != 0 && c.shakingHands() && !c.tls().endSealed {
+		c.closeInLoop(nil) // Shutdown during StartTLS: what waits cannot be sent in any order
+		return
+	}
 	c.flags.set(how)
 	if c.flags.any(discarding) {
-		c.state.Store(uint32(Disconnecting))
+		c.setState(Disconnecting)
 		if !c.flags.any(delivering) {
 			c.in.RetrieveAll()
 		}

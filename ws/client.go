@@ -32,14 +32,15 @@ type Client struct {
 	err         error
 }
 
-// Dial opens a WebSocket to url, "ws://HOST[:PORT][/PATH][?QUERY]", as RFC 6455
-// section 4.1 says, and has h served on the client's loop as an Endpoint's handler
-// is. A user and password in the URL are sent as Basic credentials. It waits until
-// h.OnOpen has returned; ctx bounds only that.
+// Dial opens a WebSocket to url, "ws://HOST[:PORT][/PATH][?QUERY]", or "wss:" for one
+// over TLS (see WithTLSConfig), as RFC 6455 section 4.1 says, and has h served on the
+// client's loop as an Endpoint's handler is. A user and password in the URL are sent
+// as Basic credentials. It waits until h.OnOpen has returned; ctx bounds only that.
 //
-// The errors are ErrBadURL, ErrTLS, ErrBadRequest and ErrProxy; *HandshakeError when
-// the server or the proxy refused; the network's, wrapped; that of ctx; and
-// reactor.ErrOnLoop on the client's loop. On any other loop it must not be called
+// The errors are ErrBadURL, ErrBadRequest and ErrProxy; *HandshakeError when the
+// server or the proxy refused; the network's and those of TLS, such as
+// *tls.CertificateVerificationError, wrapped; that of ctx; and reactor.ErrOnLoop on
+// the client's loop. On any other loop it must not be called
 // either.
 //
 // With WithReconnect, h.OnOpen runs for each connection: there one subscribes again.
@@ -69,6 +70,7 @@ func newClient(url string, h Handler, opts []DialOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.secure(conf.dial.tls)
 	c := &Client{side: newSide(conf, fromServer, h), target: t, done: make(chan struct{}), delays: conf.dial.backoff}
 	c.side.client = c
 	c.ctx, c.stop = context.WithCancel(context.Background())
