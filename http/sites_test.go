@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -80,7 +81,8 @@ func TestSetSitesKeepsConnections(t *testing.T) {
 		<-goOn
 		return c.Text(200, "slow first")
 	})
-	s.SetSites(NewSites(first))
+	sites := NewSites(first)
+	s.SetSites(sites)
 	addr := serve(t, &s)
 	c, slow := dial(t, addr), dial(t, addr)
 	in := bufio.NewReader(c)
@@ -98,7 +100,13 @@ func TestSetSitesKeepsConnections(t *testing.T) {
 	if got := get(); got != "second" {
 		t.Errorf("got %q", got)
 	}
+	select {
+	case <-sites.Drained():
+		t.Error("drained with a request at work")
+	default:
+	}
 	close(goOn)
+	<-sites.Drained()
 	if _, body := answer(t, bufio.NewReader(slow), "GET"); body != "slow first" {
 		t.Errorf("got %q", body)
 	}
@@ -187,4 +195,88 @@ func TestPreface(t *testing.T) {
 	if n, err := c.Read(make([]byte, 1)); err == nil {
 		t.Errorf("%d bytes for a bad preface", n)
 	}
+}
+
+// However a request ends, its Sites are drained behind it.
+func TestSitesAreDrained(t *testing.T) {
+	waits := make(chan struct{}, 1)
+	handlers := map[string]Handler{
+		"answered": func(c *Ctx) error { return c.Text(200, "x") },
+		"failed":   func(c *Ctx) error { return NewError(500, "") },
+		"panics":   func(c *Ctx) error { panic("so it is meant") },
+		"async": func(c *Ctx) error {
+			a, err := c.Async()
+			if err == nil {
+				go a.Answer(func(c *Ctx) error { return c.Text(200, "x") })
+			}
+			return err
+		},
+		"reads": func(c *Ctx) error {
+			waits <- struct{}{}
+			_, err := c.Body()
+			return err
+		},
+		"upgraded": func(c *Ctx) error {
+			if err := c.NoContent(101); err != nil {
+				return err
+			}
+			return c.Upgrade(func(tcp *reactor.TcpConnection) { tcp.ForceClose() })
+		},
+	}
+	for _, tt := range []struct {
+		name, request string
+		inline, leave bool
+	}{
+		{"answered", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"answered", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false},
+		{"answered", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n", false, false},
+		{"answered", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", true, true},
+		{"failed", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"panics", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false},
+		{"async", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"reads", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", false, true},
+		{"upgraded", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := New()
+			opts := []RouteOption{StreamBody}
+			if tt.inline {
+				opts = []RouteOption{Inline}
+			}
+			app.Any("/", handlers[tt.name], opts...)
+			s := Server{Logger: slog.New(slog.DiscardHandler)}
+			sites := NewSites(app)
+			s.SetSites(sites)
+			c := dial(t, serve(t, &s))
+			send(t, c, tt.request)
+			switch {
+			case tt.name == "reads":
+				<-waits
+			case tt.leave:
+				until(t, "the head has come", func() bool { return sites.requests.Load() == 1 })
+			default:
+				c.Read(make([]byte, 1))
+			}
+			if tt.leave {
+				c.Close()
+			}
+			s.SetSites(NewSites(nil))
+			select {
+			case <-sites.Drained():
+			case <-time.After(patience):
+				t.Fatal("not drained")
+			}
+		})
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("sites that were replaced were set again")
+		}
+	}()
+	var s Server
+	first := NewSites(nil)
+	s.SetSites(first)
+	s.SetSites(first)
+	s.SetSites(NewSites(nil))
+	s.SetSites(first)
 }
