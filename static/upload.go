@@ -16,7 +16,7 @@ import (
 type uploads struct {
 	UploadOptions
 	files   *Files
-	into    []string   // names of the folders that take files; nil: the root
+	into    []string // names of the folders that take files; nil: the root
 	handler http.Handler
 	placing sync.Mutex // between the look at what a name is and giving it to something else
 	unfinished
