@@ -46,9 +46,9 @@ func (d *daemon) reload() {
 
 // needRestart are the settings of the process, not of its sites, that differ.
 func needRestart(old, next *config.Config) (keys []string) {
-	ofSites := []string{"root", "index", "listing", "trusted_proxies"}
+	ofSites := []string{"trusted_proxies"} // besides those that are a site's
 	for _, s := range config.Settings() {
-		if !slices.Contains(ofSites, s.Key) && !reflect.DeepEqual(s.In(old), s.In(next)) {
+		if !s.OfSite && !slices.Contains(ofSites, s.Key) && !reflect.DeepEqual(s.In(old), s.In(next)) {
 			keys = append(keys, s.Key)
 		}
 	}
