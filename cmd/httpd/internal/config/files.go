@@ -5,6 +5,7 @@ import (
 	"fmt"
 	nethttp "net/http"
 	"slices"
+	"strings"
 )
 
 // Files are the settings of a site for what it serves from its root. What they mean is static's to say, and so is whether a
@@ -26,7 +27,7 @@ type Files struct {
 	ArchiveMax    Size           `toml:"archive_max" doc:"bytes of all files of an archive, before they are compressed; without, 16GiB"`
 	ArchiveFiles  Number         `toml:"archive_files" doc:"files and folders of an archive; without, 100000"`
 
-	Upload          Names    `toml:"upload" flag:"yes" arg:"FOLDER" bare:"/" doc:"FOLDER that files may be put into, by PUT, by the form of its page, or by tus, with all below it: /incoming; may be repeated"`
+	Upload          Folders  `toml:"upload" flag:"yes" arg:"FOLDER" bare:"/" doc:"FOLDER that files may be put into, by PUT, by the form of its page, or by tus, with all below it: /incoming; may be repeated"`
 	UploadMax       Size     `toml:"upload_max" flag:"yes" arg:"SIZE" doc:"SIZE of the largest file that may be put: 100MiB; without, 1GiB"`
 	UploadOverwrite Bool     `toml:"upload_overwrite" flag:"yes" arg:"bool" doc:"let a file take the place of another"`
 	UploadResume    Bool     `toml:"upload_resume" doc:"keep what has come of an upload by tus that breaks, so that it can be resumed; without, true"`
@@ -89,6 +90,22 @@ func (f *Formats) Set(s string) error {
 }
 
 var formats = []string{"tar", "tar.gz", "zip"}
+
+// Folders are paths of folders beneath the root.
+type Folders []string
+
+// Set implements Value.
+func (f *Folders) Set(s string) error {
+	var t Text
+	if err := t.Set(s); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(s, "/") {
+		return fmt.Errorf("%q: want / or the path of a folder beneath the root, such as /incoming", s)
+	}
+	*f = append(*f, s)
+	return nil
+}
 
 // Codes are status codes of errors that can have a page, or 5xx for those of the server.
 type Codes []string

@@ -18,6 +18,7 @@ func (*Addrs) isList()    {}
 func (*Codings) isList()  {}
 func (*Formats) isList()  {}
 func (*Codes) isList()    {}
+func (*Folders) isList()  {}
 
 // Reset implements Value, here and below.
 func (t *Text) Reset()     { *t = "" }
@@ -37,6 +38,7 @@ func (a *Addrs) Reset()    { *a = nil }
 func (c *Codings) Reset()  { *c = Codings{} }
 func (f *Formats) Reset()  { *f = nil }
 func (c *Codes) Reset()    { *c = nil }
+func (f *Folders) Reset()  { *f = nil }
 
 // String implements Value, here and below: as a file has it.
 func (t *Text) String() string { return fmt.Sprintf("%q", string(*t)) }
@@ -56,6 +58,7 @@ func (a *Addrs) String() string    { return quoted(*a) }
 func (c *Codings) String() string  { return quoted(c.Names) }
 func (f *Formats) String() string  { return quoted(*f) }
 func (c *Codes) String() string    { return quoted(*c) }
+func (f *Folders) String() string  { return quoted(*f) }
 func (n *Networks) String() string {
 	var list []string
 	for _, p := range *n {
@@ -97,6 +100,7 @@ func (a *Addrs) UnmarshalTOML(v any) error    { return fromTOML(a, v) }
 func (p *Pairs) UnmarshalTOML(v any) error    { return p.fromTable(v) }
 func (f *Formats) UnmarshalTOML(v any) error  { return fromTOML(f, v) }
 func (c *Codes) UnmarshalTOML(v any) error    { return fromTOML(c, v) }
+func (f *Folders) UnmarshalTOML(v any) error  { return fromTOML(f, v) }
 func (c *Codings) UnmarshalTOML(v any) error {
 	err := fromTOML(c, v)
 	c.Given = true // also an empty list
