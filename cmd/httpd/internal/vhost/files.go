@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -60,10 +59,7 @@ func uploadLimit(file int64) func(*http.Ctx) int64 {
 	if file == 0 {
 		file = 1 << 30 // static's default
 	}
-	form := int64(math.MaxInt64)
-	if file < form/formFiles-maxBody {
-		form = formFiles * (file + maxBody)
-	}
+	form := formLimit(file)
 	return func(c *http.Ctx) int64 {
 		switch c.Method() {
 		case "PUT", "PATCH":
@@ -73,6 +69,14 @@ func uploadLimit(file int64) func(*http.Ctx) int64 {
 		}
 		return maxBody
 	}
+}
+
+// formLimit is the bound of a form, whose files and what stands around them have each their own.
+func formLimit(file int64) int64 {
+	if file > unbounded/formFiles-maxBody {
+		return unbounded
+	}
+	return formFiles * (file + maxBody)
 }
 
 // fileOptions are the settings of a site as static has them. An option that cannot be tells the key. Roots is how many folders
