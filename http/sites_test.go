@@ -131,13 +131,7 @@ func TestRetireLeavesIdleConnectionsTheirNextRequest(t *testing.T) {
 		defer cancel()
 		done <- s.Retire(ctx, grace)
 	}()
-	until(t, "the listener is closed", func() bool {
-		probe, err := net.Dial("tcp", addr)
-		if err == nil {
-			probe.Close()
-		}
-		return err != nil
-	})
+	refuses(t, addr)
 	send(t, c, "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
 	if res, _ := answer(t, in, "GET"); !res.Close {
 		t.Error("the last answer does not say that it is")
@@ -150,6 +144,82 @@ func TestRetireLeavesIdleConnectionsTheirNextRequest(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// An answer that was begun before the server retired has not said that it is the last: so it is not.
+func TestRetireBehindAnswersThatHaveBegun(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	streams := func(c *Ctx) error {
+		return c.Stream(200, "text/plain", func(w *Stream) error {
+			if _, err := w.WriteString("begun"); err != nil {
+				return err
+			}
+			err := w.Flush()
+			begun <- struct{}{}
+			<-goOn
+			return err
+		})
+	}
+	app := New()
+	app.Get("/", func(c *Ctx) error { return c.Text(200, "x") }, Inline)
+	app.Get("/streamed", streams)
+	app.Post("/unread", streams, StreamBody)
+	app.Get("/late", func(c *Ctx) error {
+		begun <- struct{}{}
+		<-goOn
+		return c.Text(200, "x")
+	})
+	app.prepare()
+	for _, tt := range []struct {
+		request, behind string
+		last            bool
+	}{
+		{"GET /streamed HTTP/1.1\r\nHost: x\r\n\r\n", "", false},
+		{"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello", "hello", false},
+		{"GET /late HTTP/1.1\r\nHost: x\r\n\r\n", "", true},
+	} {
+		s := Server{find: app.find}
+		addr := serve(t, &s)
+		c := dial(t, addr)
+		in := bufio.NewReader(c)
+		send(t, c, tt.request)
+		<-begun
+		done := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			done <- s.Retire(ctx, patience)
+		}()
+		refuses(t, addr)
+		goOn <- struct{}{}
+		send(t, c, tt.behind)
+		if res, _ := answer(t, in, "GET"); res.Close != tt.last {
+			t.Errorf("%q: the answer says that it is the last: %v", tt.request, res.Close)
+		}
+		if !tt.last {
+			send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if res, body := answer(t, in, "GET"); res.StatusCode != 200 || body != "x" || !res.Close {
+				t.Errorf("%q: the next request: %d %q, last: %v", tt.request, res.StatusCode, body, res.Close)
+			}
+		}
+		closes(t, in)
+		c.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// refuses waits until nobody listens any more.
+func refuses(t *testing.T, addr string) {
+	t.Helper()
+	until(t, "the listener is closed", func() bool {
+		probe, err := net.Dial("tcp", addr)
+		if err == nil {
+			probe.Close()
+		}
+		return err != nil
+	})
 }
 
 func TestPreface(t *testing.T) {

@@ -50,7 +50,7 @@ func (l *load) work(address, request string, ok func(string) bool) {
 			return
 		}
 		in := bufio.NewReader(conn)
-		for last := false; !last; {
+		for last, nth := false, 1; !last; nth++ {
 			select {
 			case <-l.done:
 				conn.Close()
@@ -58,10 +58,12 @@ func (l *load) work(address, request string, ok func(string) bool) {
 			default:
 			}
 			_ = conn.SetDeadline(time.Now().Add(patience))
+			sent := time.Now()
 			_, writeErr := io.WriteString(conn, request)
 			res, err := nethttp.ReadResponse(in, nil)
 			if err != nil {
-				l.fail(fmt.Errorf("%w (write: %v)", err, writeErr))
+				line, _, _ := strings.Cut(request, "\r\n")
+				l.fail(fmt.Errorf("%s: %w (write: %v), %v after it was sent, the %dth of its connection", line, err, writeErr, time.Since(sent), nth))
 				conn.Close()
 				return
 			}
