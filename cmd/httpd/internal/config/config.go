@@ -19,7 +19,7 @@ type Config struct {
 	Log            Choice   `toml:"log" flag:"yes" arg:"format" one:"text,json,combined,off" doc:"format of the request log on stderr: text, json, combined or off"`
 	Drain          Duration `toml:"drain" flag:"yes" arg:"duration" doc:"how long running requests may take to end when httpd stops, or is replaced"`
 	ProxyProtocol  Networks `toml:"proxy_protocol" flag:"yes" arg:"NETWORK" doc:"load balancers whose connections begin by a header of the PROXY protocol, such as 10.0.0.0/8"`
-	TrustedProxies Networks `toml:"trusted_proxies" flag:"yes" arg:"NETWORK" doc:"proxies in front that are believed what they say of the client in X-Forwarded-For and its like"`
+	TrustedProxies Networks `toml:"trusted_proxies" flag:"yes" arg:"NETWORK" reload:"yes" doc:"proxies in front that are believed what they say of the client in X-Forwarded-For and its like"`
 	Loops          Number   `toml:"loops" flag:"yes" arg:"N" doc:"event loops that serve connections; 0 is one for each processor"`
 	MaxConnections Number   `toml:"max_connections" flag:"yes" arg:"N" doc:"connections at a time; 0 is what the limit of open files leaves"`
 	HeaderTimeout  Duration `toml:"header_timeout" flag:"yes" arg:"duration" doc:"how long a request's head may take"`

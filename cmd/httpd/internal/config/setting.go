@@ -13,7 +13,7 @@ type Setting struct {
 	Arg    string
 	Bare   string // what the flag says without a value; elements of a list stand between commas
 	Doc    string
-	OfSite bool     // rather than of the process
+	Reload bool     // a reload takes it over; others hold from the next start on
 	Of     []string // the words that are allowed, nil for others
 	index  []int
 }
@@ -40,7 +40,8 @@ func settingsOf(t reflect.Type, at []int) (list []Setting) {
 			list = append(list, settingsOf(f.Type, index)...)
 			continue
 		}
-		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Bare: f.Tag.Get("bare"), Doc: f.Tag.Get("doc"), OfSite: len(at) > 0, index: index}
+		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Bare: f.Tag.Get("bare"), Doc: f.Tag.Get("doc"), index: index}
+		s.Reload = f.Tag.Get("reload") != "" || len(at) > 0 // all that is a site's
 		if s.Arg == "bool" {
 			s.Bare = "true"
 		}
