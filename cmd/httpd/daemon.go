@@ -35,6 +35,7 @@ type daemon struct {
 	config    *config.Config
 	access    *accessLog
 	server    *http.Server
+	sites     servedSites
 	listeners *listener.Set
 	admin     *admin         // nil without
 	reloader  *live.Reloader // nil without
@@ -153,7 +154,7 @@ func (d *daemon) setSites(c *config.Config) error {
 	if err != nil {
 		return d.source.Locate(err)
 	}
-	d.server.SetSites(sites)
+	d.sites.set(d.server, sites)
 	return nil
 }
 
@@ -220,6 +221,7 @@ func (d *daemon) end(signals <-chan os.Signal, idle time.Duration) error {
 		}
 	}()
 	err := d.server.Retire(ctx, min(idle, drain/2))
+	d.sites.close()
 	d.closeExtras()
 	switch {
 	case errors.Is(err, context.Canceled):

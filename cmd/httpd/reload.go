@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -46,9 +45,8 @@ func (d *daemon) reload() {
 
 // needRestart are the settings of the process, not of its sites, that differ.
 func needRestart(old, next *config.Config) (keys []string) {
-	ofSites := []string{"root", "index", "listing", "trusted_proxies"}
 	for _, s := range config.Settings() {
-		if !slices.Contains(ofSites, s.Key) && !reflect.DeepEqual(s.In(old), s.In(next)) {
+		if !s.Reload && !reflect.DeepEqual(s.In(old), s.In(next)) {
 			keys = append(keys, s.Key)
 		}
 	}

@@ -1,8 +1,9 @@
 // Package config is what httpd can be told: by flags, by the environment and by a file, in the same words.
 //
 // The structs here are the table of all settings. A field's tag says how it is called ("toml"), what it is ("doc"), which
-// placeholder its value has in a help text ("arg"), and whether it is a flag ("flag": "yes", or its letter); the name of the flag,
-// of the environment variable and of the key in a file are made of the one name. Its type says what is right.
+// placeholder its value has in a help text ("arg"), whether it is a flag ("flag": "yes", or its letter), and what that means
+// without a value ("bare"); the name of the flag, of the environment variable and of the key in a file are made of the one name.
+// Its type says what is right.
 //
 // What is said twice is decided by the closer one: a flag, then the environment, then the file, then the default.
 package config
@@ -18,7 +19,7 @@ type Config struct {
 	Log            Choice   `toml:"log" flag:"yes" arg:"format" one:"text,json,combined,off" doc:"format of the request log on stderr: text, json, combined or off"`
 	Drain          Duration `toml:"drain" flag:"yes" arg:"duration" doc:"how long running requests may take to end when httpd stops, or is replaced"`
 	ProxyProtocol  Networks `toml:"proxy_protocol" flag:"yes" arg:"NETWORK" doc:"load balancers whose connections begin by a header of the PROXY protocol, such as 10.0.0.0/8"`
-	TrustedProxies Networks `toml:"trusted_proxies" flag:"yes" arg:"NETWORK" doc:"proxies in front that are believed what they say of the client in X-Forwarded-For and its like"`
+	TrustedProxies Networks `toml:"trusted_proxies" flag:"yes" arg:"NETWORK" reload:"yes" doc:"proxies in front that are believed what they say of the client in X-Forwarded-For and its like"`
 	Loops          Number   `toml:"loops" flag:"yes" arg:"N" doc:"event loops that serve connections; 0 is one for each processor"`
 	MaxConnections Number   `toml:"max_connections" flag:"yes" arg:"N" doc:"connections at a time; 0 is what the limit of open files leaves"`
 	HeaderTimeout  Duration `toml:"header_timeout" flag:"yes" arg:"duration" doc:"how long a request's head may take"`
@@ -43,6 +44,8 @@ type Site struct {
 	Auth      []Auth     `toml:"auth"`
 	CORS      *CORS      `toml:"cors"`
 	Proxies   []Proxy    `toml:"proxy"`
+
+	Files
 }
 
 // Redirect sends clients elsewhere.
@@ -100,7 +103,7 @@ func Default() *Config {
 	return &Config{
 		Log:   Choice{Value: "text", Of: []string{"text", "json", "combined", "off"}},
 		Drain: Duration(10 * time.Second),
-		Site:  Site{Listing: Bool{Value: true}},
+		Site:  Site{Listing: Bool{Value: true}, Files: defaultFiles()},
 	}
 }
 

@@ -11,7 +11,9 @@ type Setting struct {
 	Letter string // of the flag, "" without
 	Flag   bool
 	Arg    string
+	Bare   string // what the flag says without a value; elements of a list stand between commas
 	Doc    string
+	Reload bool     // a reload takes it over; others hold from the next start on
 	Of     []string // the words that are allowed, nil for others
 	index  []int
 }
@@ -38,7 +40,11 @@ func settingsOf(t reflect.Type, at []int) (list []Setting) {
 			list = append(list, settingsOf(f.Type, index)...)
 			continue
 		}
-		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Doc: f.Tag.Get("doc"), index: index}
+		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Bare: f.Tag.Get("bare"), Doc: f.Tag.Get("doc"), index: index}
+		s.Reload = f.Tag.Get("reload") != "" || len(at) > 0 // all that is a site's
+		if s.Arg == "bool" {
+			s.Bare = "true"
+		}
 		if words := f.Tag.Get("one"); words != "" {
 			s.Of = strings.Split(words, ",")
 		}
