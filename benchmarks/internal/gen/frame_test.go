@@ -1,4 +1,4 @@
-package wsload
+package gen
 
 import (
 	"bytes"

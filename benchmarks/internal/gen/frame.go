@@ -1,4 +1,4 @@
-package wsload
+package gen
 
 import (
 	"encoding/binary"
@@ -13,10 +13,10 @@ const (
 	opPing         = 9
 	opPong         = 10
 
-	fin        = 0x80
-	masked     = 0x80
-	maxHead    = 10  // of a server's frame
-	maxControl = 125 // payload bytes of a control frame
+	fin          = 0x80
+	masked       = 0x80
+	maxFrameHead = 10  // of a server's frame
+	maxControl   = 125 // payload bytes of a control frame
 )
 
 // maskKey is that of every frame sent: servers must not profit from a key of
@@ -53,7 +53,7 @@ func mask(p []byte) {
 
 // frames follows what a server sends on one connection, wherever the reads end.
 type frames struct {
-	head    [maxHead]byte // of the frame that is beginning, as far as it is there
+	head    [maxFrameHead]byte // of the frame that is beginning, as far as it is there
 	headLen uint8
 	inside  bool // the head is whole: payload follows
 	last    bool // the frame ends its message
@@ -128,7 +128,7 @@ func headSize(second byte) int {
 	case 126:
 		return 4
 	case 127:
-		return maxHead
+		return maxFrameHead
 	default:
 		return 2
 	}
