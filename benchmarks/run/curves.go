@@ -99,9 +99,9 @@ func plaintextOf(n int) *workload {
 	return &w
 }
 
-// atLoops has plaintext on a server of one and of two loops. The servers share the
-// CPU of the load, the second of the two: what can be told then is how many requests
-// a second of CPU time is good for.
+// atLoops has plaintext on a server of one loop, on the servers' CPU, and of two, on
+// all CPUs. The second loop shares that of the load: what can be told then is how
+// many requests a second of CPU time is good for.
 func atLoops(s *session) (func(context.Context, float64) (float64, error), func(), error) {
 	running := map[float64]*server{}
 	end := func() {
@@ -124,9 +124,13 @@ func atLoops(s *session) (func(context.Context, float64) (float64, error), func(
 	return at, end, nil
 }
 
-// startLoops starts the subject with that many loops on all CPUs.
+// startLoops starts the subject with that many loops.
 func (s *session) startLoops(n int) (*server, error) {
-	return s.start(subject, launch.AnyCPU, fmt.Sprintf("GOMAXPROCS=%d", n))
+	cpu := s.serverCPU
+	if n > 1 {
+		cpu = launch.AnyCPU
+	}
+	return s.start(subject, cpu, fmt.Sprintf("GOMAXPROCS=%d", n))
 }
 
 // cpus is how many this process may use.

@@ -53,7 +53,7 @@ func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 	names := flags.String("workloads", "", "what to measure, by names with commas between them; all without:\n"+strings.Join(allNames(), " "))
 	servers := flags.String("servers", "", "which servers to compare with, likewise; all without")
 	flags.BoolVar(&o.quick, "quick", false, "few peers, few rounds, short slices: less than five minutes")
-	flags.IntVar(&o.rounds, "rounds", 0, "rounds, in each of which every server has one slice of a workload (default 10, quick 5)")
+	flags.IntVar(&o.rounds, "rounds", 0, "rounds, in each of which every server has one slice of a workload (default 10, quick 4)")
 	flags.DurationVar(&o.slice, "slice", 0, "length of a slice, after a warm-up of a fifth of it (default 1s, quick 400ms)")
 	flags.IntVar(&o.runs, "runs", 0, "runs of each memory of idle connections (default 3, quick 1)")
 	idle := flags.Int("idle", 16000, "idle connections at the second reading of their memory; the first is at 1,000")
@@ -79,7 +79,7 @@ func split(list string) []string {
 func (o *options) byDefault() {
 	rounds, slice, runs := 10, time.Second, 3
 	if o.quick {
-		rounds, slice, runs = 5, 400*time.Millisecond, 1
+		rounds, slice, runs = 4, 400*time.Millisecond, 1
 	}
 	if o.rounds == 0 {
 		o.rounds = rounds

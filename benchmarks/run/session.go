@@ -54,6 +54,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	}
 	s.result.Took = time.Since(began)
 	for _, t := range targets() {
+		if !o.wants(t.Workload + t.Curve) { // one of the two is empty
+			continue
+		}
 		s.result.Rows = append(s.result.Rows, t.Judge(&s.result))
 	}
 	return write(&s.result, o.out, out)

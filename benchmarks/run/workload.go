@@ -59,6 +59,10 @@ func get(path string, want string, connections int) gen.Job {
 	return gen.Job{Kind: gen.Closed, Path: path, Want: []byte(want), Connections: connections}
 }
 
+func file(name string, connections int) gen.Job {
+	return gen.Job{Kind: gen.Closed, Path: "/static/" + name, Connections: connections}
+}
+
 func message(size int) []byte { return bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size] }
 
 func echoes(size, connections int) gen.Job {
@@ -90,9 +94,9 @@ func workloads() []workload {
 		{name: "json", title: "JSON of a struct, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: get("/json", endpoint.JSON, 64)},
 		{name: "route", title: "a parameter, among 100 routes, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: get("/user/4711", "4711", 64)},
 		{name: "post", title: "POST echo of 1 KiB, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: post},
-		{name: "file-1k", title: "file of 1 KiB, 64 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file1K, job: get("/static/"+file1K, "", 64)},
-		{name: "file-100k", title: "file of 100 KiB, 64 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file100K, job: get("/static/"+file100K, "", 64)},
-		{name: "file-10m", title: "file of 10 MiB, 16 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file10M, longer: 2, job: get("/static/"+file10M, "", 16)},
+		{name: "file-1k", title: "file of 1 KiB, 64 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file1K, job: file(file1K, 64)},
+		{name: "file-100k", title: "file of 100 KiB, 64 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file100K, job: file(file100K, 64)},
+		{name: "file-10m", title: "file of 10 MiB, 16 connections", per: "request", servers: with(fileOthers), quick: with("nginx"), file: file10M, longer: 2, job: file(file10M, 16)},
 		{name: "ws-64", title: "WebSocket echo of 125 B, 64 connections", per: "message", servers: with("cepoll-ws", sockets), quick: with("cepoll-ws", "gws"), job: echoes(small, 64)},
 		{name: "ws-1000", title: "WebSocket echo of 125 B, 1,000 connections", per: "message", servers: with("cepoll-ws", sockets), quick: with("cepoll-ws"), job: echoes(small, 1000)},
 		{name: "ws-64k", title: "WebSocket echo of 64 KiB, 64 connections", per: "message", servers: with(sockets), quick: with("gws"), job: echoes(big, 64)},
