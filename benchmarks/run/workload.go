@@ -39,7 +39,7 @@ const subject = peers.Subject
 var (
 	goServers  = []string{"nethttp", "fasthttp", "hertz", "fiber", "echo", "gin", "chi", "gnet", "nbio"}
 	sockets    = []string{"gws", "gorilla", "gobwas", "coder", "nbio-ws"}
-	fileOthers = []string{"nginx", "caddy", "fasthttp-fs", "nethttp-fs"}
+	fileOthers = []string{"nginx", "caddy", "fasthttp", "nethttp"}
 )
 
 func with(names ...any) []string {

@@ -46,14 +46,19 @@ func Start(ctx context.Context, s peers.Server, program string, cpu int, env ...
 	if err != nil {
 		return nil, err
 	}
+	dir, args, err := configure(s, port, env)
+	if err != nil {
+		return nil, err
+	}
 	ctx, end := context.WithCancel(ctx)
 	output := &tail{}
-	cmd := Command(ctx, program, s.Args...)
+	cmd := Command(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "PORT="+strconv.Itoa(port), "GOMAXPROCS=1")
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := StartOn(cmd, cpu); err != nil {
 		end()
+		removeAll(dir)
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	server := &Server{
@@ -68,6 +73,7 @@ func Start(ctx context.Context, s peers.Server, program string, cpu int, env ...
 	}
 	go func() {
 		server.err = cmd.Wait()
+		removeAll(dir)
 		close(server.done)
 	}()
 	if err := server.awaitListen(ctx); err != nil {
@@ -75,6 +81,13 @@ func Start(ctx context.Context, s peers.Server, program string, cpu int, env ...
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	return server, nil
+}
+
+// removeAll removes a server's temporary folder, where it has one.
+func removeAll(dir string) {
+	if dir != "" {
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // freePort is a port that was free a moment ago.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/carillon-go/carillon/benchmarks/internal/outcome"
 	"github.com/carillon-go/carillon/benchmarks/internal/plot"
@@ -48,7 +49,10 @@ func TargetsChart(o *outcome.Outcome) Chart {
 			continue
 		}
 		m := plot.Mark{Label: r.Name, Part: part(r), Met: r.Verdict == outcome.Met, Tip: fmt.Sprintf("%s of %s", figure(r), bound(r))}
-		if r.Beside != "" {
+		switch {
+		case strings.HasPrefix(r.Beside, "best of"):
+			m.Label += " / the best peer"
+		case r.Beside != "":
 			m.Label += " / " + shown(r.Beside)
 		}
 		if r.Value > 0 {
@@ -167,6 +171,9 @@ func Charts(o *outcome.Outcome) []Chart {
 	charts := []Chart{TargetsChart(o)}
 	for i := range o.Workloads {
 		w := &o.Workloads[i]
+		if !measured(w) {
+			continue
+		}
 		charts = append(charts, WorkloadChart(w))
 		if w.Name == "latency" {
 			charts = append(charts, LatencyChart(w))
@@ -176,4 +183,9 @@ func Charts(o *outcome.Outcome) []Chart {
 		charts = append(charts, CurveChart(&o.Curves[i]))
 	}
 	return charts
+}
+
+// measured says whether any server has a sample.
+func measured(w *outcome.Workload) bool {
+	return slices.ContainsFunc(w.Servers, func(s outcome.Server) bool { return len(s.Samples) > 0 })
 }

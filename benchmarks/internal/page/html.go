@@ -56,6 +56,9 @@ func HTML(w io.Writer, o *outcome.Outcome) error {
 	}
 	for i := range o.Workloads {
 		load := &o.Workloads[i]
+		if !measured(load) {
+			continue // its faults are told
+		}
 		s := section{Title: title(load.Title), Charts: []template.HTML{drawn(WorkloadChart(load))}, Table: Figures(load)}
 		if load.Name == "latency" {
 			s.Charts = append(s.Charts, drawn(LatencyChart(load)))

@@ -163,6 +163,9 @@ func Markdown(w io.Writer, o *outcome.Outcome) error {
 	}
 	add(Targets(o))
 	for i := range o.Workloads {
+		if !measured(&o.Workloads[i]) {
+			continue
+		}
 		fmt.Fprintf(&out, "## %s\n\n", title(o.Workloads[i].Title))
 		add(Figures(&o.Workloads[i]))
 	}

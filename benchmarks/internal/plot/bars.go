@@ -104,7 +104,7 @@ func Marks(title string, marks []Mark) string {
 		if m.Err > 0 {
 			whisker(d, at(max(0, m.Part-m.Err)), at(m.Part+m.Err), y+row/2-.5)
 		}
-		d.text(at(m.Part+m.Err)+7, y+16, "start", "m s", Short(math.Round(m.Part*100)/100))
+		d.text(width, y+16, "end", "m s", Short(math.Round(m.Part*100)/100))
 	}
 	d.line("r", at(1), top-6, at(1), height-bottom+4)
 	return d.end()
