@@ -48,11 +48,10 @@ func (e *Engine) Run(ctx context.Context, j Job, level Level) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := newRun(e.loop, addr, j)
+	r, err := newRun(e.loop, addr, j, e.patience)
 	if err != nil {
 		return Result{}, err
 	}
-	r.patience = e.patience
 	result, err := r.measure(ctx, level)
 	return result, errors.Join(err, r.close())
 }

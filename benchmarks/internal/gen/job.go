@@ -55,7 +55,7 @@ type Job struct {
 	Levels      []int   // connections at which the idle kinds stop and wait
 
 	WarmUp time.Duration // of the load before the window
-	Time   time.Duration // length of the window
+	Time   time.Duration // length of the window; it is longer until there is one answer
 	PIDs   []int         // processes whose CPU time is counted in the window
 }
 

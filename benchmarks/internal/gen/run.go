@@ -68,9 +68,10 @@ type run struct {
 	closing bool
 }
 
-func newRun(loop *reactor.EventLoop, addr reactor.InetAddress, j Job) (*run, error) {
-	r := &run{job: j, loop: loop, addr: addr, origin: time.Now(), failed: make(chan struct{}), gone: make(chan struct{})}
-	r.options = []reactor.ClientOption{reactor.WithoutRetry(), reactor.WithConnectFailed(func(err error, _ time.Duration) { r.fail(err) })}
+func newRun(loop *reactor.EventLoop, addr reactor.InetAddress, j Job, patience time.Duration) (*run, error) {
+	r := &run{job: j, loop: loop, addr: addr, patience: patience, origin: time.Now(), failed: make(chan struct{}), gone: make(chan struct{})}
+	r.options = []reactor.ClientOption{reactor.WithoutRetry(), reactor.WithClientLinger(patience),
+		reactor.WithConnectFailed(func(err error, _ time.Duration) { r.fail(err) })}
 	if j.TLS {
 		config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
 		r.options = append(r.options, reactor.WithClientTLS(&reactor.TLS{Config: config}))
