@@ -70,7 +70,7 @@ type Metric string
 
 // The metrics.
 const (
-	CPU        Metric = "CPU"
+	CPU        Metric = "CPU time"
 	Rate       Metric = "requests a second"
 	P50        Metric = "p50"
 	P99        Metric = "p99"
