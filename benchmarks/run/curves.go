@@ -87,7 +87,8 @@ func (s *session) inside(c *curve) (outcome.Curve, error) {
 	return result, err
 }
 
-// onServers visits the sizes in turn, round by round.
+// onServers visits the sizes in turn, round by round. A round counts when all of its
+// sizes could be measured.
 func (s *session) onServers(c *curve) (outcome.Curve, error) {
 	at, end := c.begin(s)
 	defer end()
@@ -95,16 +96,31 @@ func (s *session) onServers(c *curve) (outcome.Curve, error) {
 	for _, x := range c.sizes {
 		result.Points = append(result.Points, outcome.Point{X: x})
 	}
+	var failed error
 	for round := range s.rounds {
+		values := make([]float64, len(c.sizes))
+		whole := true
 		for _, x := range fleet.Rotate(c.sizes, round) {
 			y, err := at(x)
-			if err != nil {
-				return result, fmt.Errorf("at %v: %w", x, err)
+			if s.ctx.Err() != nil {
+				return result, s.ctx.Err()
 			}
-			i := slices.Index(c.sizes, x)
-			result.Points[i].Values = append(result.Points[i].Values, y)
+			if err != nil {
+				failed, whole = fmt.Errorf("%s, round %d at %v: %w", c.name, round+1, x, err), false
+				s.note("%v", failed)
+				continue
+			}
+			values[slices.Index(c.sizes, x)] = y
 			fmt.Fprintf(s.log, "%-14s %2d/%d %12.0f %-12s %9.3f %s\n", c.name, round+1, s.rounds, x, c.xName, y, c.unit)
 		}
+		for i := range values {
+			if whole {
+				result.Points[i].Values = append(result.Points[i].Values, values[i])
+			}
+		}
+	}
+	if len(result.Points[0].Values) == 0 {
+		return result, failed
 	}
 	return result, nil
 }

@@ -71,6 +71,7 @@ type Metric string
 // The metrics.
 const (
 	CPU        Metric = "CPU time"
+	LoadCPU    Metric = "the load's CPU time"
 	Rate       Metric = "requests a second"
 	P50        Metric = "p50"
 	P99        Metric = "p99"
@@ -85,6 +86,8 @@ func (m Metric) Of(s Sample) float64 {
 	switch m {
 	case CPU:
 		return s.CPU
+	case LoadCPU:
+		return s.LoadCPU
 	case Rate:
 		return s.Rate()
 	case P50:

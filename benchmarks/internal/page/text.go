@@ -86,7 +86,7 @@ func Figures(w *outcome.Workload) *table.Table {
 	if w.Bytes() {
 		return memoryFigures(w)
 	}
-	t := &table.Table{Head: []string{"server", "CPU µs a " + w.Per, "a second", "p50 µs", "p99 µs", "p99.9 µs", "RSS MiB", "CPU, Carillon / it"}, Numbers: true}
+	t := &table.Table{Head: []string{"server", "CPU µs a " + w.Per, "a second", "p50 µs", "p99 µs", "p99.9 µs", "RSS MiB", "load's CPU µs", "CPU, Carillon / it"}, Numbers: true}
 	subject := w.Server(Subject)
 	for i := range w.Servers {
 		s := &w.Servers[i]
@@ -96,7 +96,7 @@ func Figures(w *outcome.Workload) *table.Table {
 		short := func(m outcome.Metric) string { return plot.Short(stats.Median(s.Values(m))) }
 		t.Rows = append(t.Rows, []string{
 			shown(s.Name), report.Cell(2, s.Values(outcome.CPU)), report.Cell(0, s.Values(outcome.Rate)), short(outcome.P50), short(outcome.P99),
-			short(outcome.P999), fmt.Sprintf("%.1f", stats.Median(s.Values(outcome.RSS))/(1<<20)), ratio(subject, s, outcome.CPU),
+			short(outcome.P999), fmt.Sprintf("%.1f", stats.Median(s.Values(outcome.RSS))/(1<<20)), short(outcome.LoadCPU), ratio(subject, s, outcome.CPU),
 		})
 	}
 	return t
