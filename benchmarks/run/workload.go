@@ -82,7 +82,7 @@ func workloads() []workload {
 	secure.TLS = true
 	handshake := plaintext(16)
 	handshake.Kind, handshake.TLS = gen.Churn, true
-	all := with("cepoll", goServers)
+	all := with("cepoll", goServers, "nginx", "caddy")
 	return []workload{
 		{name: "plaintext-64", title: "plaintext, 64 connections", per: "request", servers: all, quick: with("cepoll", "fasthttp"), job: plaintext(64)},
 		{name: "plaintext-512", title: "plaintext, 512 connections", per: "request", servers: all, quick: with("cepoll", "fasthttp"), job: plaintext(512)},
@@ -90,7 +90,7 @@ func workloads() []workload {
 			servers: with("fasthttp", "nethttp"), quick: with("fasthttp", "nethttp"), job: plaintext(64)},
 		{name: "offload-512", title: "plaintext from a goroutine, 512 connections", per: "request", subject: "/offload/plaintext",
 			servers: with("fasthttp", "nethttp"), quick: with("fasthttp", "nethttp"), job: plaintext(512)},
-		{name: "pipelined", title: "plaintext, 16 pipelined, 64 connections", per: "request", servers: all, quick: with("cepoll", "fasthttp"), job: pipelined},
+		{name: "pipelined", title: "plaintext, 16 pipelined, 64 connections", per: "request", servers: with("cepoll", goServers, "nginx"), quick: with("cepoll", "fasthttp"), job: pipelined},
 		{name: "json", title: "JSON of a struct, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: get("/json", endpoint.JSON, 64)},
 		{name: "route", title: "a parameter, among 100 routes, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: get("/user/4711", "4711", 64)},
 		{name: "post", title: "POST echo of 1 KiB, 64 connections", per: "request", servers: with(goServers), quick: with("fasthttp"), job: post},
