@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 		{"nbio, cepoll", "nbio cepoll"},
 		{strings.Join(peers.Names(), ","), strings.Join(peers.Names(), " ")},
 		{"", ""},
-		{"nginx", ""},
+		{"apache", ""},
 		{"nbio,nbio", ""},
 	}
 	for _, tt := range tests {
@@ -48,12 +48,13 @@ func TestServersGiveTheSameAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("STATIC_DIR", staticDir(t))
 	for _, s := range all {
 		t.Run(s.Name, func(t *testing.T) {
-			if _, err := exec.LookPath("gcc"); err != nil && s.Package == "" {
-				t.Skip("no gcc is installed")
-			}
 			program, err := launch.Build(t.Context(), t.TempDir(), s)
+			if errors.Is(err, exec.ErrNotFound) {
+				t.Skip(err)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,6 +65,9 @@ func TestServersGiveTheSameAnswers(t *testing.T) {
 			defer server.Stop()
 			if s.Has(peers.Plaintext) {
 				t.Run("HTTP", func(t *testing.T) { checkAnswers(t, server) })
+			}
+			if s.Has(peers.Files) {
+				t.Run("files", func(t *testing.T) { checkFiles(t, server) })
 			}
 			if s.Has(peers.Echo) {
 				t.Run("echo", func(t *testing.T) { checkEcho(t, server) })
