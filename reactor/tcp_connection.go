@@ -159,7 +159,6 @@ type connShared struct {
 	linger time.Duration
 	tls    *TLS // nil: none
 	client bool
-	plain  *connShared          // what StartTLS has made this of; nil: the owner's own
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 }
 

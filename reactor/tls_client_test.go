@@ -40,8 +40,15 @@ func TestTLSClientCutOff(t *testing.T) {
 					break
 				}
 				cuts++
-				if f := receive(t, failures, "the failure"); f.err == nil {
-					t.Errorf("cut off after %d bytes: no error", at)
+				select {
+				case f := <-failures:
+					if f.err == nil {
+						t.Errorf("cut off after %d bytes: no error", at)
+					}
+				case <-life.up:
+					t.Fatalf("established, and cut off after %d bytes", at)
+				case <-time.After(patience):
+					t.Fatalf("cut off after %d bytes: neither a failure nor a connection", at)
 				}
 			}
 			receive(t, life.up, "the connection")

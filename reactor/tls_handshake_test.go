@@ -60,7 +60,7 @@ type cutConn struct {
 var errCut = errors.New("cut off by the test")
 
 func (c *cutConn) Write(p []byte) (int, error) {
-	if len(p) < c.left {
+	if len(p) <= c.left {
 		c.left -= len(p)
 		return c.TCPConn.Write(p)
 	}
