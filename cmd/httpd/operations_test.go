@@ -22,6 +22,7 @@ import (
 // load asks for a URL over several connections that are kept, until it is stopped, and tells of each request that failed.
 type load struct {
 	t        *testing.T
+	dial     func() (net.Conn, error)
 	done     chan struct{}
 	workers  sync.WaitGroup
 	requests atomic.Int64
@@ -29,17 +30,21 @@ type load struct {
 }
 
 func startLoad(t *testing.T, address, request string, ok func(body string) bool) *load {
-	l := &load{t: t, done: make(chan struct{})}
+	return startLoadBy(t, func() (net.Conn, error) { return net.Dial("tcp", address) }, request, ok)
+}
+
+func startLoadBy(t *testing.T, dial func() (net.Conn, error), request string, ok func(body string) bool) *load {
+	l := &load{t: t, dial: dial, done: make(chan struct{})}
 	for range 8 {
-		l.workers.Go(func() { l.work(address, request, ok) })
+		l.workers.Go(func() { l.work(request, ok) })
 	}
 	return l
 }
 
 // work is as strict as a client can be: a connection may end only behind an answer that has said so.
-func (l *load) work(address, request string, ok func(string) bool) {
+func (l *load) work(request string, ok func(string) bool) {
 	for {
-		conn, err := net.Dial("tcp", address)
+		conn, err := l.dial()
 		if err != nil {
 			l.fail(err)
 			return
