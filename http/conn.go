@@ -39,6 +39,7 @@ const (
 	peerDone                            // the client sends no more
 	lost                                // the connection is gone
 	resetting                           // it is reset once the client has what was answered
+	retiring                            // the server retires, and looks again behind the request that is at work
 )
 
 func (c *conn) has(f connFlags) bool { return c.flags&f != 0 }

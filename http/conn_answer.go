@@ -82,7 +82,17 @@ func (c *conn) answered(x *exchange) bool {
 		c.detach(upgrade)
 		return false
 	}
+	c.retire()
 	return true
+}
+
+// retire is for a request that was at work when the server retired. What has begun to answer it then, such as a list that is
+// sent as it is made, has not said that it is the last.
+func (c *conn) retire() {
+	if c.has(retiring) {
+		c.clear(retiring)
+		c.drain()
+	}
 }
 
 // endExchange lets the next request have x.

@@ -129,6 +129,7 @@ func (c *conn) skip(in *reactor.Buffer) bool {
 		c.clear(skipping)
 		c.release()
 		c.rest()
+		c.retire()
 	default:
 		c.touchBodyClock()
 	}

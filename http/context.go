@@ -13,6 +13,7 @@ import (
 // when it is asked for.
 type lifetime struct {
 	used   atomic.Bool // std or cause is set, so that others may hold on to it
+	stored atomic.Bool // there are values
 	mu     sync.Mutex
 	base   context.Context // nil stands for context.Background()
 	std    context.Context // nil until it is needed
@@ -76,7 +77,11 @@ func (c *Ctx) Deadline() (deadline time.Time, ok bool) { return c.standard().Dea
 
 // forget lets go of what Set has stored, which goroutines that the handler has left behind may still look for.
 func (l *lifetime) forget() {
+	if !l.stored.Load() {
+		return
+	}
 	l.mu.Lock()
+	l.stored.Store(false)
 	clear(l.values)
 	l.values = l.values[:0]
 	l.mu.Unlock()
@@ -122,6 +127,7 @@ func (c *Ctx) Set(key, v any) {
 		}
 	}
 	c.values = append(c.values, value{key, v})
+	c.stored.Store(true)
 }
 
 // Get returns the value that Value finds under key, when it is a T.

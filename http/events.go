@@ -232,14 +232,19 @@ func (c *conn) drain() {
 	if c.has(finished | detached) {
 		return
 	}
+	idle := c.worker.server.retireAfter()
 	if c.x != nil || c.has(receivingHead|stopped) {
-		c.set(ending)
+		if idle > 0 && c.x != nil {
+			c.set(retiring)
+		} else {
+			c.set(ending)
+		}
 		if c.has(running) {
 			c.x.endIfEndless()
 		}
 		return
 	}
-	if idle := c.worker.server.retireAfter(); idle > 0 {
+	if idle > 0 {
 		c.set(ending) // and timeout looks when that is over
 		c.tcp.SetDeadline(c.worker.loop.Now() + idle)
 		return

@@ -25,6 +25,7 @@ type exchange struct {
 	onLoop bool    // the handler runs on the loop's goroutine
 	lent   bool    // a goroutine has had it
 
+	sites   *Sites // that the route is of; nil without
 	route   *Route
 	params  mux.Params
 	matched []byte // the path that params are captures of; nil: path
@@ -116,19 +117,22 @@ func (x *exchange) bind(c *Ctx, onLoop bool) *Ctx {
 
 // end lets go of the request, and of storage that grew out of proportion.
 func (x *exchange) end() {
+	if x.sites != nil {
+		x.sites.leave()
+		x.sites = nil
+	}
 	x.conn, x.via, x.ticket, x.ctx, x.route, x.raw, x.path = nil, nil, nil, nil, nil, nil, nil
 	x.matched, x.async, x.relay, x.form = nil, nil, nil, nil
 	clear(x.after)
 	x.after = x.after[:0]
 	x.noted, x.refused = nil, nil
 	x.mounted, x.client = 0, netip.Addr{}
-	x.upgrade, x.filters = nil, nil
+	x.letGo()
 	x.body.reset()
 	if x.lent {
 		x.lent = false
 		x.room.next()
 	}
-	x.fields = kept(x.fields)
 	x.rawKept, x.decoded = kept(x.rawKept), kept(x.decoded)
 }
 

@@ -14,25 +14,30 @@ type field struct{ name, value span }
 // head is a parsed request head. It is filled by parser.parse and owned by a loop, which reuses it for one request after
 // the other; all of its spans are relative to the raw bytes that were parsed, so whoever keeps it keeps a copy of those.
 type head struct {
+	headState
+	fields   []field
+	goodHost []byte // was found valid before: most requests to a server name the same
+}
+
+// headState is what of a head belongs to one request alone, but for fields.
+type headState struct {
 	method   string // interned; "" when unknown
 	verb     span
 	target   span
-	path     span // of the target, still encoded; empty in an absolute target without a path: then it is "/"
-	query    span // of the target, without its "?"
-	host     span // host and port: of an absolute target, else of the Host header
+	path     span  // of the target, still encoded; empty in an absolute target without a path: then it is "/"
+	query    span  // of the target, without its "?"
+	host     span  // host and port: of an absolute target, else of the Host header
+	name     span  // of the line that is being read
+	length   int64 // of Content-Length; 0 without
 	minor    uint8
 	form     targetForm
 	escaped  bool // path holds percent-encoding
-	fields   []field
-	name     span  // of the line that is being read
-	length   int64 // of Content-Length; 0 without
+	hasQuery bool
 	chunked  bool
 	close    bool                // the connection ends after this request's answer: a token said so, or HTTP/1.0 without keep-alive
 	expect   bool                // 100-continue
 	known    [knownFields]uint16 // how often each has occurred
 	knownAt  [knownFields]uint16 // where in fields it occurred last
-	hasQuery bool
-	goodHost []byte // was found valid before: most requests to a server name the same
 }
 
 // The fields that the server itself has to understand.
@@ -46,7 +51,7 @@ const (
 )
 
 func (h *head) reset() {
-	*h = head{fields: h.fields[:0], goodHost: h.goodHost}
+	h.headState, h.fields = headState{}, h.fields[:0]
 }
 
 // add records a header line and counts it when it is one of the known.

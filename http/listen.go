@@ -129,4 +129,10 @@ func (c *conn) remoteAddr() reactor.InetAddress {
 }
 
 // retireAfter is how long connections may still wait for a request while the server shuts down.
-func (s *Server) retireAfter() time.Duration { return time.Duration(s.retire.Load()) }
+func (s *Server) retireAfter() time.Duration {
+	idle := time.Duration(s.retire.Load())
+	if by := s.retireBy.Load(); by != nil && idle > 0 { // time for the answer is left
+		idle = min(idle, max(time.Until(*by)/2, 0))
+	}
+	return idle
+}

@@ -51,99 +51,101 @@ func (p *progress) parse(b []byte, lim *Limits, h *head) (n int, err error) {
 
 // scan runs the state machine over b. RFC 9112, sections 2 to 5.
 func (p *progress) scan(b []byte, lim *Limits, h *head) (n int, err error) {
-	for int(p.pos) < len(b) {
-		was := *p
+	for p.phase < atLine {
+		var whole bool
 		switch p.phase {
 		case atStart:
-			err = p.start(b)
+			whole, err = p.start(b)
 		case inMethod:
-			err = p.method(b, h)
+			whole, err = p.method(b, h)
 		case inTarget:
-			err = p.target(b, lim, h)
-		case inVersion:
-			err = p.version(b, h)
+			whole, err = p.target(b, lim, h)
 		default:
-			return p.lines(b, lim, h)
+			whole, err = p.version(b, h)
 		}
-		if err != nil {
+		if !whole || err != nil {
 			return 0, err
 		}
-		if *p == was {
-			return 0, nil
-		}
 	}
-	return 0, nil
+	return p.lines(b, lim, h)
 }
 
+// The parts of the request line. Each returns false while it is not whole.
+
 // start skips one empty line ahead of the request, which RFC 9112 section 2.2 asks for: old clients send one after a body.
-func (p *progress) start(b []byte) error {
+func (p *progress) start(b []byte) (whole bool, err error) {
+	if len(b) == 0 {
+		return false, nil
+	}
 	if b[0] == '\r' {
 		if len(b) < 2 {
-			return nil
+			return false, nil
 		}
 		if b[1] != '\n' {
-			return errRequestLine
+			return false, errRequestLine
 		}
 		p.pos = 2
 	}
 	p.mark, p.phase = p.pos, inMethod
-	return nil
+	return true, nil
 }
 
-func (p *progress) method(b []byte, h *head) error {
+func (p *progress) method(b []byte, h *head) (whole bool, err error) {
 	i := skip(b, int(p.pos), classToken)
 	if i-int(p.mark) > maxMethod {
-		return errMethod
+		return false, errMethod
 	}
 	if i == len(b) {
 		p.pos = uint32(i)
-		return nil
+		return false, nil
 	}
 	if b[i] != ' ' || i == int(p.mark) {
-		return errRequestLine
+		return false, errRequestLine
 	}
 	h.verb = span{p.mark, uint32(i)}
 	p.pos, p.mark, p.phase = uint32(i+1), uint32(i+1), inTarget
-	return nil
+	return true, nil
 }
 
-func (p *progress) target(b []byte, lim *Limits, h *head) error {
+func (p *progress) target(b []byte, lim *Limits, h *head) (whole bool, err error) {
 	i := skip(b, int(p.pos), classTarget)
 	if i-int(p.mark) > lim.MaxURI {
-		return errURITooLong
+		return false, errURITooLong
 	}
 	if i == len(b) {
 		p.pos = uint32(i)
-		return nil
+		return false, nil
 	}
 	if b[i] != ' ' || i == int(p.mark) {
-		return errRequestLine
+		return false, errRequestLine
 	}
 	h.target = span{p.mark, uint32(i)}
 	p.pos, p.mark, p.phase = uint32(i+1), uint32(i+1), inVersion
-	return nil
+	return true, nil
 }
 
 // version wants exactly "HTTP/d.d" and CRLF: nothing after it, and no line feed alone, although RFC 9112 section 2.2
 // would let a recipient take one.
-func (p *progress) version(b []byte, h *head) error {
-	const want = "HTTP/0.0\r\n"
+func (p *progress) version(b []byte, h *head) (whole bool, err error) {
+	const want, usual = "HTTP/0.0\r\n", "HTTP/1.1\r\n"
 	b = b[p.mark:]
-	for i := range min(len(b), len(want)) {
-		if b[i] != want[i] && (want[i] != '0' || b[i] < '0' || b[i] > '9') {
-			return errVersion
+	if len(b) < len(want) || string(b[:len(want)]) != usual {
+		for i := range min(len(b), len(want)) {
+			if b[i] != want[i] && (want[i] != '0' || b[i] < '0' || b[i] > '9') {
+				return false, errVersion
+			}
 		}
-	}
-	if len(b) < len(want) {
-		return nil
-	}
-	if b[5] != '1' || b[7] > '1' {
-		return errHTTPVersion
+		if len(b) < len(want) {
+			return false, nil
+		}
+		if b[5] != '1' || b[7] > '1' {
+			return false, errHTTPVersion
+		}
 	}
 	h.minor = b[7] - '0'
 	p.pos += uint32(len(want))
 	p.block, p.phase = p.pos, atLine
-	return nil
+	return true, nil
 }
 
 // lines reads header lines up to and with the empty line, and returns the offset behind it, 0 while that has not come.

@@ -17,9 +17,24 @@ import (
 // beginning of the body behind it; deliver hands them to the connection. What a handler answers in one piece is delivered
 // when it has returned; on a loop, when all requests of one read have been answered, so that their answers lie in one buf.
 type response struct {
+	answerState
+	broken    error  // why a part of a stream is missing, whether or not its writer has looked
+	fields    []byte // header lines that the handler has set
+	trailer   []byte // trailer lines likewise
+	buf       []byte // what is not delivered yet: bytes for the connection, or of a body that net/http takes
+	from      int    // where this answer begins in buf, behind those of earlier requests
+	pending   []byte // of a stream: what is not framed yet
+	filters   []Filter
+	filtering FilterWriter
+	upgrade   func(conn *reactor.TcpConnection)
+}
+
+// answerState is what of a response holds no pointer.
+type answerState struct {
 	status  int
 	sent    int64 // bytes of body
 	length  int64 // of the body; unknownLength while nobody knows
+	own     ownLines
 	phase   answerPhase
 	close   bool // the connection ends after this answer
 	chunked bool
@@ -27,19 +42,9 @@ type response struct {
 	wantClose bool
 	http10    bool // of the request: tell it when the connection stays
 	isHead    bool
-	hasFile   bool  // a file is on its way: no other answer until it is out
-	torn      bool  // the answer is a part: cut the connection behind it
-	broken    error // why a part of a stream is missing, whether or not its writer has looked
-	own       ownLines
-	fields    []byte // header lines that the handler has set
-	trailer   []byte // trailer lines likewise
-	buf       []byte // what is not delivered yet: bytes for the connection, or of a body that net/http takes
-	from      int    // where this answer begins in buf, behind those of earlier requests
-	partly    bool   // a part of it was delivered
-	pending   []byte // of a stream: what is not framed yet
-	filters   []Filter
-	filtering FilterWriter
-	upgrade   func(conn *reactor.TcpConnection)
+	hasFile   bool // a file is on its way: no other answer until it is out
+	torn      bool // the answer is a part: cut the connection behind it
+	partly    bool // a part of it was delivered
 	hijacked  bool // a handler of net/http has the connection: nothing of ours goes there any more
 }
 
@@ -54,11 +59,16 @@ const (
 // unknownLength is the length of a body that is streamed.
 const unknownLength = -1
 
+// reset begins an answer. It stands before every request, so it writes no more than it must: end has let go of the rest.
 func (r *response) reset(close, http10, isHead bool) {
-	*r = response{
-		status: 200, close: close, http10: http10, isHead: isHead,
-		fields: r.fields[:0], trailer: r.trailer[:0], buf: r.buf, from: len(r.buf), pending: r.pending[:0],
-	}
+	r.answerState = answerState{status: 200, close: close, http10: http10, isHead: isHead}
+	r.fields, r.trailer, r.pending, r.from = r.fields[:0], r.trailer[:0], r.pending[:0], len(r.buf)
+}
+
+// letGo forgets what belongs to the answer alone.
+func (r *response) letGo() {
+	r.broken, r.upgrade, r.filters, r.filtering = nil, nil, nil, nil
+	r.fields = kept(r.fields)
 }
 
 // takeBuf returns what is to be delivered now, and begins with an empty buf.

@@ -81,9 +81,10 @@ type Server struct {
 	mu        sync.Mutex
 	phase     serverPhase
 	draining  atomic.Bool
-	retire    atomic.Int64             // how long connections may still wait for a request while it is, in nanoseconds
-	find      func(x *exchange) *Route // an App's; nil where Handler is all there is
-	sites     atomic.Pointer[Sites]    // nil where nobody has set any
+	retire    atomic.Int64              // how long connections may still wait for a request while it is, in nanoseconds
+	retireBy  atomic.Pointer[time.Time] // when the server has to have ended; nil for no such time
+	find      func(x *exchange) *Route  // an App's; nil where Handler is all there is
+	sites     atomic.Pointer[Sites]     // nil where nobody has set any
 	base      *reactor.EventLoopThread
 	pool      *reactor.EventLoopThreadPool
 	workers   map[*reactor.EventLoop]*worker // read-only once the first connection can come
@@ -276,7 +277,8 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.Retire(ctx, 0) }
 
 // Retire is Shutdown for a server whose place another takes, on the same listeners. A client cannot know that a connection on which
 // it sends its next request is just being closed, and would count that request as lost. So connections that wait for a
-// request are left open for idle; the answer to what they bring says that it is the last.
+// request are left open for idle; the answer to what they bring says that it is the last. So it is with connections whose answer
+// had begun before, and could not say so.
 func (s *Server) Retire(ctx context.Context, idle time.Duration) error {
 	s.mu.Lock()
 	if s.phase == serverClosed {
@@ -291,6 +293,9 @@ func (s *Server) Retire(ctx context.Context, idle time.Duration) error {
 	}
 	s.phase = serverClosed
 	s.retire.Store(int64(idle))
+	if by, ok := ctx.Deadline(); ok {
+		s.retireBy.Store(&by)
+	}
 	s.draining.Store(true)
 	listeners := s.listeners
 	s.mu.Unlock()

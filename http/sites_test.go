@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -80,7 +81,8 @@ func TestSetSitesKeepsConnections(t *testing.T) {
 		<-goOn
 		return c.Text(200, "slow first")
 	})
-	s.SetSites(NewSites(first))
+	sites := NewSites(first)
+	s.SetSites(sites)
 	addr := serve(t, &s)
 	c, slow := dial(t, addr), dial(t, addr)
 	in := bufio.NewReader(c)
@@ -98,7 +100,13 @@ func TestSetSitesKeepsConnections(t *testing.T) {
 	if got := get(); got != "second" {
 		t.Errorf("got %q", got)
 	}
+	select {
+	case <-sites.Drained():
+		t.Error("drained with a request at work")
+	default:
+	}
 	close(goOn)
+	<-sites.Drained()
 	if _, body := answer(t, bufio.NewReader(slow), "GET"); body != "slow first" {
 		t.Errorf("got %q", body)
 	}
@@ -123,13 +131,7 @@ func TestRetireLeavesIdleConnectionsTheirNextRequest(t *testing.T) {
 		defer cancel()
 		done <- s.Retire(ctx, grace)
 	}()
-	until(t, "the listener is closed", func() bool {
-		probe, err := net.Dial("tcp", addr)
-		if err == nil {
-			probe.Close()
-		}
-		return err != nil
-	})
+	refuses(t, addr)
 	send(t, c, "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
 	if res, _ := answer(t, in, "GET"); !res.Close {
 		t.Error("the last answer does not say that it is")
@@ -142,6 +144,82 @@ func TestRetireLeavesIdleConnectionsTheirNextRequest(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// An answer that was begun before the server retired has not said that it is the last: so it is not.
+func TestRetireBehindAnswersThatHaveBegun(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	streams := func(c *Ctx) error {
+		return c.Stream(200, "text/plain", func(w *Stream) error {
+			if _, err := w.WriteString("begun"); err != nil {
+				return err
+			}
+			err := w.Flush()
+			begun <- struct{}{}
+			<-goOn
+			return err
+		})
+	}
+	app := New()
+	app.Get("/", func(c *Ctx) error { return c.Text(200, "x") }, Inline)
+	app.Get("/streamed", streams)
+	app.Post("/unread", streams, StreamBody)
+	app.Get("/late", func(c *Ctx) error {
+		begun <- struct{}{}
+		<-goOn
+		return c.Text(200, "x")
+	})
+	app.prepare()
+	for _, tt := range []struct {
+		request, behind string
+		last            bool
+	}{
+		{"GET /streamed HTTP/1.1\r\nHost: x\r\n\r\n", "", false},
+		{"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello", "hello", false},
+		{"GET /late HTTP/1.1\r\nHost: x\r\n\r\n", "", true},
+	} {
+		s := Server{find: app.find}
+		addr := serve(t, &s)
+		c := dial(t, addr)
+		in := bufio.NewReader(c)
+		send(t, c, tt.request)
+		<-begun
+		done := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			done <- s.Retire(ctx, patience)
+		}()
+		refuses(t, addr)
+		goOn <- struct{}{}
+		send(t, c, tt.behind)
+		if res, _ := answer(t, in, "GET"); res.Close != tt.last {
+			t.Errorf("%q: the answer says that it is the last: %v", tt.request, res.Close)
+		}
+		if !tt.last {
+			send(t, c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			if res, body := answer(t, in, "GET"); res.StatusCode != 200 || body != "x" || !res.Close {
+				t.Errorf("%q: the next request: %d %q, last: %v", tt.request, res.StatusCode, body, res.Close)
+			}
+		}
+		closes(t, in)
+		c.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// refuses waits until nobody listens any more.
+func refuses(t *testing.T, addr string) {
+	t.Helper()
+	until(t, "the listener is closed", func() bool {
+		probe, err := net.Dial("tcp", addr)
+		if err == nil {
+			probe.Close()
+		}
+		return err != nil
+	})
 }
 
 func TestPreface(t *testing.T) {
@@ -187,4 +265,88 @@ func TestPreface(t *testing.T) {
 	if n, err := c.Read(make([]byte, 1)); err == nil {
 		t.Errorf("%d bytes for a bad preface", n)
 	}
+}
+
+// However a request ends, its Sites are drained behind it.
+func TestSitesAreDrained(t *testing.T) {
+	waits := make(chan struct{}, 1)
+	handlers := map[string]Handler{
+		"answered": func(c *Ctx) error { return c.Text(200, "x") },
+		"failed":   func(c *Ctx) error { return NewError(500, "") },
+		"panics":   func(c *Ctx) error { panic("so it is meant") },
+		"async": func(c *Ctx) error {
+			a, err := c.Async()
+			if err == nil {
+				go a.Answer(func(c *Ctx) error { return c.Text(200, "x") })
+			}
+			return err
+		},
+		"reads": func(c *Ctx) error {
+			waits <- struct{}{}
+			_, err := c.Body()
+			return err
+		},
+		"upgraded": func(c *Ctx) error {
+			if err := c.NoContent(101); err != nil {
+				return err
+			}
+			return c.Upgrade(func(tcp *reactor.TcpConnection) { tcp.ForceClose() })
+		},
+	}
+	for _, tt := range []struct {
+		name, request string
+		inline, leave bool
+	}{
+		{"answered", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"answered", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false},
+		{"answered", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n", false, false},
+		{"answered", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", true, true},
+		{"failed", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"panics", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false},
+		{"async", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", true, false},
+		{"reads", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", false, true},
+		{"upgraded", "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app := New()
+			opts := []RouteOption{StreamBody}
+			if tt.inline {
+				opts = []RouteOption{Inline}
+			}
+			app.Any("/", handlers[tt.name], opts...)
+			s := Server{Logger: slog.New(slog.DiscardHandler)}
+			sites := NewSites(app)
+			s.SetSites(sites)
+			c := dial(t, serve(t, &s))
+			send(t, c, tt.request)
+			switch {
+			case tt.name == "reads":
+				<-waits
+			case tt.leave:
+				until(t, "the head has come", func() bool { return sites.requests.Load() == 1 })
+			default:
+				c.Read(make([]byte, 1))
+			}
+			if tt.leave {
+				c.Close()
+			}
+			s.SetSites(NewSites(nil))
+			select {
+			case <-sites.Drained():
+			case <-time.After(patience):
+				t.Fatal("not drained")
+			}
+		})
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("sites that were replaced were set again")
+		}
+	}()
+	var s Server
+	first := NewSites(nil)
+	s.SetSites(first)
+	s.SetSites(first)
+	s.SetSites(NewSites(nil))
+	s.SetSites(first)
 }

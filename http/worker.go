@@ -257,8 +257,8 @@ func (w *worker) take() *exchange {
 const keptExchanges = 256
 
 func (w *worker) give(x *exchange) {
+	x.end()
 	if len(w.spare) < keptExchanges {
-		x.end()
 		x.buf = kept(x.buf) // of an answer whose connection was lost
 		w.spare = append(w.spare, x)
 	}

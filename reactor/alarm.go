@@ -102,7 +102,7 @@ func (c *TcpConnection) alarmInLoop() {
 	if a.idle > 0 && a.idleEnd(c) <= now {
 		a.asked = now
 	}
-	if c.cb.Timeout == nil || !c.flags.any(announced) {
+	if c.cb.Timeout == nil || !c.flags.any(announced) || c.shakingHands() {
 		c.closeInLoop(ErrTimeout)
 		return
 	}

@@ -27,6 +27,8 @@ var (
 	// ErrTruncated closes a TLS connection whose peer hung up without saying that
 	// its stream ends (close_notify; RFC 8446 section 6.1): what came may not be all.
 	ErrTruncated = errors.New("reactor: the TLS stream was cut off")
+	// ErrPlaintext refuses StartTLS where plaintext has come, or waits to be sent.
+	ErrPlaintext = errors.New("reactor: plaintext where TLS is to begin")
 	// ErrLoopOwned refuses a second Loop on the same EventLoop, or one after Quit.
 	ErrLoopOwned = errors.New("reactor: the event loop already ran")
 	// ErrOnLoop refuses a call that waits, made on a loop's goroutine: it would

@@ -37,7 +37,8 @@ type EventLoop struct {
 	// Touched on the loop's goroutine only.
 	active    []*Channel
 	again     []*Channel // edge-triggered channels that are not used up
-	dirty     []flusher  // connections with output of this iteration
+	gathering gathering
+	dirty     []flusher // connections with output of this iteration
 	flushing  []flusher
 	running   []func()
 	now       time.Duration // 0: not read in this iteration

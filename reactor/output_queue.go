@@ -41,7 +41,7 @@ const (
 	// behind; larger ones would be moved too often while they grow.
 	appendLimit = 64 << 10
 	// sendfileChunk bounds one sendfile(2), which may wait for the disk.
-	sendfileChunk = 1 << 20
+	sendfileChunk = 2 << 20
 	// writeBudget bounds what one connection sends in one turn of the loop.
 	writeBudget = 2 << 20
 )

@@ -102,11 +102,9 @@ func sendfile(out, in int, off *int64, count int, raw bool) (int, error) {
 	return int(n), nil
 }
 
-// inPageCache says whether both ends of a stretch of a file can be read without waiting. What lies between them was read with
-// them, most likely; should it not be, the loop waits as it would anyhow.
-func inPageCache(fd int, off int64, count int) bool {
-	return readableNow(fd, off) && readableNow(fd, off+int64(count)-1)
-}
+// inPageCache says whether the end of a stretch of a file can be read without waiting. What lies in front of it was read with
+// it, most likely; should it not be, the loop waits as it would anyhow.
+func inPageCache(fd int, off int64, count int) bool { return readableNow(fd, off+int64(count)-1) }
 
 func readableNow(fd int, off int64) bool {
 	var b byte

@@ -55,6 +55,13 @@ func (s State) String() string {
 	return [...]string{"connecting", "connected", "disconnecting", "disconnected"}[s]
 }
 
+// What else is in TcpConnection.state, for those who are not on its loop.
+const (
+	stateMask  = 0xff
+	tlsStarted = 0x100 // by StartTLS: rare.tls is there
+	tlsSecured = 0x200 // a handshake is complete
+)
+
 // TcpConnection is one established stream, TCP or Unix. It owns its socket, its
 // input Buffer and its output, all of which it gives back at the end; an idle
 // connection holds no buffer. It belongs to one loop for all its life. Methods
@@ -70,18 +77,18 @@ type TcpConnection struct {
 	in      Buffer
 	sending *outputQueue // the loop's: in front of out
 
-	mu        sync.Mutex
-	out       *outputQueue // what Send appended since the last flush
-	dirty     bool         // queued for a flush
-	outClosed bool         // no more Send
+	mu    sync.Mutex
+	out   *outputQueue // what Send appended since the last flush
+	dirty bool         // queued for a flush
 
 	// Of the loop's again, and here because there is room: all of a connection is
 	// 288 bytes, which is one of the allocator's sizes.
 	flags connFlags
 	place int32 // in the loop's connections
 
-	weight atomic.Int64 // of out and sending
-	state  atomic.Uint32
+	weight    atomic.Int64 // of all that is not yet with the kernel
+	state     atomic.Uint32
+	outClosed atomic.Bool // no more Send; set with mu held
 
 	id         uint64
 	peer       InetAddress
@@ -112,10 +119,10 @@ func (c *TcpConnection) setErr(err error) {
 	}
 }
 
-// tls returns the connection's TLS, nil where there is none. Any goroutine: with TLS
-// rare is there from the beginning.
+// tls returns the connection's TLS, nil where there is none. Any goroutine: rare is
+// there from the beginning, or since tlsStarted.
 func (c *TcpConnection) tls() *tlsStream {
-	if c.shared.tls == nil {
+	if c.shared.tls == nil && c.state.Load()&tlsStarted == 0 {
 		return nil
 	}
 	return c.rare.tls
@@ -153,6 +160,7 @@ type connShared struct {
 	linger time.Duration
 	tls    *TLS // nil: none
 	client bool
+	plain  *connShared          // what StartTLS has made this of; nil: the owner's own
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 	// preface reads what stands in front of TLS; nil: nothing does
 	preface func(*TcpConnection, []byte) (int, error)
@@ -196,7 +204,7 @@ func (c *TcpConnection) establishInLoop() {
 // announceInLoop tells the user that the connection is established.
 func (c *TcpConnection) announceInLoop() {
 	c.flags.set(announced)
-	c.state.Store(uint32(Connected))
+	c.setState(Connected)
 	if c.cb.Connection != nil {
 		c.cb.Connection(c)
 	}
@@ -232,9 +240,9 @@ func (c *TcpConnection) closeInLoop(err error) {
 	c.flags.set(destroying)
 	c.setErr(err)
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
-	c.state.Store(uint32(Disconnecting))
+	c.setState(Disconnecting)
 	// The fd is about to be removed and closed: what cannot be disabled now is
 	// ignored until then.
 	_ = c.channel.DisableAll()
@@ -247,7 +255,7 @@ func (c *TcpConnection) destroyInLoop() {
 	if !c.flags.any(delivering) {
 		c.in.RetrieveAll()
 	}
-	c.state.Store(uint32(Disconnected))
+	c.setState(Disconnected)
 	_ = c.channel.Remove() // it fails only for an fd that is not there any more
 	if t := c.tls(); t != nil {
 		t.close()
@@ -262,9 +270,9 @@ func (c *TcpConnection) destroyInLoop() {
 // endUnannounced closes the fd and tells the owner.
 func (c *TcpConnection) endUnannounced() {
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
-	c.state.Store(uint32(Disconnected))
+	c.setState(Disconnected)
 	_ = c.Socket().Close()
 	c.channel.fd = -1
 	c.shared.gone(c)
@@ -320,7 +328,12 @@ func (c *TcpConnection) LocalAddr() InetAddress { return c.Socket().LocalAddr() 
 func (c *TcpConnection) Socket() Socket { return Socket{c.channel.FD()} }
 
 // State returns the connection's state. Any goroutine.
-func (c *TcpConnection) State() State { return State(c.state.Load()) }
+func (c *TcpConnection) State() State { return State(c.state.Load() & stateMask) }
+
+// setState changes the state. Loop goroutine only.
+func (c *TcpConnection) setState(s State) {
+	c.state.Store(c.state.Load()&^stateMask | uint32(s))
+}
 
 // Connected reports whether the connection is established and neither side has
 // begun to close it. Any goroutine.

@@ -81,6 +81,7 @@ func (c *TcpConnection) shortMeansDrained() bool {
 // callback switched protocols and left bytes.
 func (c *TcpConnection) deliver() {
 	c.flags.set(delivering)
+	c.Loop().gatherFor(c)
 	for !c.flags.any(discarding|destroying) && c.in.Len() > 0 {
 		cb := c.cb
 		if cb.Message == nil {
@@ -97,6 +98,7 @@ func (c *TcpConnection) deliver() {
 		c.in.RetrieveAll()
 	}
 	c.in.Own()
+	c.writeGathered()
 }
 
 // peerClosedInLoop handles the end of the peer's stream: an event, not a close.
@@ -159,7 +161,7 @@ func (c *TcpConnection) SetHighWaterPause(on bool) {
 
 // pausesFor reports whether so much output keeps the connection from reading.
 func (c *TcpConnection) pausesFor(pending int) bool {
-	return pending > c.shared.marks.high && !c.flags.any(readsWhenFull)
+	return pending > c.shared.marks.high && !c.flags.any(readsWhenFull) && !c.shakingHands()
 }
 
 // updateReading makes the channel's interest follow the reasons not to read. From
@@ -167,7 +169,7 @@ func (c *TcpConnection) pausesFor(pending int) bool {
 // than drained.
 func (c *TcpConnection) updateReading() {
 	reasons := pausedByUser | pausedByOutput | pausedByTLS | peerClosed | destroying
-	if c.flags.any(readsWhenFull) {
+	if c.flags.any(readsWhenFull) || c.shakingHands() {
 		reasons &^= pausedByOutput
 	}
 	wanted := !c.flags.any(reasons)

@@ -6,9 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The write path of TcpConnection. There is one: Send and its kin append to the
-// queue out, under the lock, from any goroutine; the loop moves out behind
-// sending at the end of its iteration and writes sending, without a lock.
+// The write path of TcpConnection. Send and its kin append to the queue out, under
+// the lock, from any goroutine; the loop moves out behind sending at the end of its
+// iteration and writes sending, without a lock. In front of both is what a Message
+// callback gathers.
 
 // waterMarks bound a connection's unsent output, in bytes.
 type waterMarks struct{ low, high, hard int }
@@ -29,12 +30,16 @@ const (
 )
 
 // Send queues a copy of p. Bytes leave in the order in which Send was called, in
-// one system call for all that one iteration of the loop sent. Any goroutine.
+// one system call for all that the connection's Message callback sent, or all that
+// one iteration of the loop did. Any goroutine.
 //
 // Errors: ErrClosed when the connection is closing or gone; ErrOutputFull when
 // unsent output would pass the hard cap, which also closes the connection;
 // ErrLoopClosed when the loop has quit. After an error none of p is sent.
 func (c *TcpConnection) Send(p []byte) error {
+	if c.gathers(len(p)) {
+		return c.gather(p)
+	}
 	if len(p) >= directSize && c.Loop().IsInLoopThread() {
 		return c.sendInLoop(p)
 	}
@@ -50,10 +55,7 @@ func (c *TcpConnection) SendNow(p []byte) error {
 	if c.PendingOutput() || !c.Loop().IsInLoopThread() || c.lastActive == c.Loop().Now() || c.channel.Writing() || c.tls() != nil {
 		return c.Send(p)
 	}
-	c.mu.Lock()
-	closed := c.outClosed
-	c.mu.Unlock()
-	if closed {
+	if c.outClosed.Load() {
 		return ErrClosed
 	}
 	n, err := sendRetry(c.channel.FD(), p, 0)
@@ -75,6 +77,9 @@ func (c *TcpConnection) SendV(pieces ...[]byte) error {
 	total := 0
 	for _, p := range pieces {
 		total += len(p)
+	}
+	if c.gathers(total) {
+		return c.gather(pieces...)
 	}
 	if total >= directSize && c.Loop().IsInLoopThread() {
 		return c.sendInLoop(pieces...)
@@ -104,13 +109,14 @@ func (c *TcpConnection) SendFile(f File, off, n int64) error {
 
 // enqueue appends to out and has the loop flush it.
 func (c *TcpConnection) enqueue(weight int, add func(*outputQueue)) error {
+	c.stopGathering()
 	c.mu.Lock()
-	if c.outClosed {
+	if c.outClosed.Load() {
 		c.mu.Unlock()
 		return ErrClosed
 	}
 	if c.weight.Load()+int64(weight) > int64(c.shared.marks.hard) {
-		c.outClosed = true
+		c.outClosed.Store(true)
 		c.mu.Unlock()
 		c.forceClose(ErrOutputFull)
 		return ErrOutputFull
@@ -295,7 +301,11 @@ func (c *TcpConnection) outputDone() {
 		c.sending = nil
 	}
 	if c.flags.any(finWanted) {
-		if t := c.tls(); t != nil && t.sealEnd() {
+		t := c.tls()
+		if c.shakingHands() && !c.flags.any(discarding) {
+			return // CloseWrite during StartTLS: the handshake has more to send
+		}
+		if t != nil && t.sealEnd() {
 			c.flushLaterInLoop() // the end of the TLS stream leaves before the FIN
 			return
 		}
@@ -314,7 +324,7 @@ func (c *TcpConnection) outputDone() {
 func (c *TcpConnection) loseOutput(err error) {
 	c.setErr(err)
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
 	c.discardOutput()
 	c.waitWritable(false)
@@ -392,7 +402,7 @@ func (c *TcpConnection) Shutdown() { c.endOutput(finWanted | discarding) }
 
 func (c *TcpConnection) endOutput(how connFlags) {
 	c.mu.Lock()
-	c.outClosed = true
+	c.outClosed.Store(true)
 	c.mu.Unlock()
 	// Refused only by a loop that has quit.
 	_ = c.Loop().RunInLoop(func() { c.endOutputInLoop(how) })
@@ -402,9 +412,13 @@ func (c *TcpConnection) endOutputInLoop(how connFlags) {
 	if c.flags&how == how || c.flags.any(destroying) || c.State() == Disconnected {
 		return
 	}
+	if how&discarding != 0 && c.shakingHands() && !c.tls().endSealed {
+		c.closeInLoop(nil) // Shutdown during StartTLS: what waits cannot be sent in any order
+		return
+	}
 	c.flags.set(how)
 	if c.flags.any(discarding) {
-		c.state.Store(uint32(Disconnecting))
+		c.setState(Disconnecting)
 		if !c.flags.any(delivering) {
 			c.in.RetrieveAll()
 		}

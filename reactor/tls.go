@@ -74,17 +74,23 @@ func WithTLS(t *TLS) ServerOption { return func(o *serverOptions) { o.tls = t } 
 // attempt to connect that failed.
 func WithClientTLS(t *TLS) ClientOption { return func(o *clientOptions) { o.tls = t } }
 
-// TLS returns what was negotiated; ok is false on a connection without TLS. From the
-// Connection callback on; any goroutine.
+// TLS returns what was negotiated; ok is false on a connection without TLS, or whose
+// StartTLS has not come to its end. Any goroutine.
 func (c *TcpConnection) TLS() (state tls.ConnectionState, ok bool) {
-	if t := c.tls(); t != nil {
-		return t.conn.ConnectionState(), true
+	if c.Secure() {
+		return c.tls().conn.ConnectionState(), true
 	}
 	return state, false
 }
 
-// Secure reports whether the connection is over TLS. Any goroutine.
-func (c *TcpConnection) Secure() bool { return c.tls() != nil }
+// Secure reports whether TLS returns anything. Any goroutine.
+func (c *TcpConnection) Secure() bool { return c.state.Load()&tlsSecured != 0 }
+
+// shakingHands reports whether a handshake is under way. Loop goroutine only.
+func (c *TcpConnection) shakingHands() bool {
+	t := c.tls()
+	return t != nil && t.handshake != nil
+}
 
 func (t *TLS) handshakeTimeout() time.Duration {
 	if t.HandshakeTimeout > 0 {

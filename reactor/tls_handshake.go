@@ -26,7 +26,8 @@ type handshake struct {
 	end   time.Duration   // of all of it, on the loop's clock
 	ctx   context.Context // nil: nothing waits
 	quit  context.CancelFunc
-	err   error // valid when the coroutine has ended
+	told  func(*TcpConnection) // of a StartTLS that is complete; may be nil
+	err   error                // valid when the coroutine has ended
 
 	prefaced bool // what stands in front of TLS was read
 	asked    bool // for its turn
@@ -237,12 +238,17 @@ func (h *handshake) complete() {
 	t.handshake = nil
 	dropBuffers(t.conn)
 	c.alarm.deadline = 0
+	c.state.Store(c.state.Load() | tlsSecured)
 	stats := &t.shared.Stats
 	stats.Handshakes.Add(1)
 	if t.conn.ConnectionState().DidResume {
 		stats.Resumed.Add(1)
 	}
-	c.announceInLoop()
+	if c.flags.any(announced) {
+		h.startedTLS()
+	} else {
+		c.announceInLoop()
+	}
 	if !c.flags.any(destroying) {
 		t.open() // data may have come behind the handshake
 	}

@@ -82,6 +82,8 @@ func TestTLSRefuses(t *testing.T) {
 	for _, c := range []struct{ sent, want string }{
 		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "this is TLS"},
 		{"\x16\x03\x01\x00\x05hello", "\x15\x03\x01\x00\x02\x02P"}, // internal_error, which is what crypto/tls says
+		{"\x16\x03\x01\xff\xff", "\x15\x03\x01\x00\x02\x02\x16"},   // record_overflow
+		{"\x17\x03\x03\x00\x01x", ""},                              // data before there is a key
 	} {
 		conn, err := net.Dial("tcp", server.Addr().String())
 		must(t, err)
@@ -95,6 +97,9 @@ func TestTLSRefuses(t *testing.T) {
 			t.Error("no error")
 		}
 	}
+	if n := over.Stats.Failures.Load(); n != 4 {
+		t.Errorf("%d failures were counted of 4", n)
+	}
 	conn, err := tls.Dial("tcp", server.Addr().String(), clientConfig())
 	must(t, err)
 	defer conn.Close()
@@ -102,7 +107,8 @@ func TestTLSRefuses(t *testing.T) {
 	expect(t, conn, "hello")
 }
 
-// TestTLSHandshakeTimesOut: one who says nothing is cut off, unannounced.
+// TestTLSHandshakeTimesOut: one who says nothing, or too slowly, is cut off,
+// unannounced.
 func TestTLSHandshakeTimesOut(t *testing.T) {
 	over := serverTLS()
 	over.HandshakeTimeout = 50 * time.Millisecond
@@ -114,10 +120,26 @@ func TestTLSHandshakeTimesOut(t *testing.T) {
 		must(t, err)
 		defer conn.Close()
 	}
-	for range 2 {
+	slow := dialPlain(t, server.Addr())
+	write(t, slow, "\x16\x03\x01\x40\x00\x01")
+	dripped := make(chan struct{})
+	go func() {
+		defer close(dripped)
+		for {
+			if _, err := slow.Write([]byte{0}); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond) // not a wait: a pace
+		}
+	}()
+	for range 3 {
 		if err := receive(t, failed, "the failure"); !errors.Is(err, reactor.ErrTimeout) {
 			t.Errorf("failed with %v", err)
 		}
+	}
+	receive(t, dripped, "the end of the slow one")
+	if n := over.Stats.Failures.Load(); n != 3 {
+		t.Errorf("%d failures were counted of 3", n)
 	}
 	expectServedSoon(t, server)
 }

@@ -245,7 +245,7 @@ func TestRemovedWhileSentFromTheCache(t *testing.T) {
 func FuzzHandleEvents(f *testing.F) {
 	f.Add([]byte("\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00a.txt\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, events []byte) {
-		k := newCache(defaultBounds())
+		k := newCache(DefaultCacheBounds())
 		defer k.close()
 		r := newResource("a.txt")
 		k.names["a.txt"] = r

@@ -33,7 +33,7 @@ func (f *Files) list(c *http.Ctx, name string) error {
 	case !f.listing:
 		return errNotFound
 	}
-	l := listing{name: name, order: orderOf(query), uploads: f.uploads}
+	l := listing{name: name, order: orderOf(query), uploads: f.uploads.in(name)}
 	if f.archives != nil {
 		l.archives = f.archives.Formats
 	}

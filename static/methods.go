@@ -4,16 +4,21 @@ import "github.com/carillon-go/carillon/http"
 
 // change answers for the methods that are not GET and HEAD, and for HEAD of an upload that can be resumed.
 func (f *Files) change(c *http.Ctx) error {
-	switch {
-	case f.uploads != nil:
+	if f.uploads != nil {
 		return f.uploads.handler(c)
-	case c.Method() == "OPTIONS": // RFC 9110 section 9.3.7
-		if err := c.SetHeader("Allow", readingMethods); err != nil {
-			return err
-		}
-		return c.NoContent(204)
 	}
-	return notAllowed(c, readingMethods)
+	return cannotChange(c)
+}
+
+// cannotChange answers for what takes no uploads.
+func cannotChange(c *http.Ctx) error {
+	if c.Method() != "OPTIONS" {
+		return notAllowed(c, readingMethods)
+	}
+	if err := c.SetHeader("Allow", readingMethods); err != nil { // RFC 9110 section 9.3.7
+		return err
+	}
+	return c.NoContent(204)
 }
 
 // readingMethods are those of everything that is served, where there are no uploads.

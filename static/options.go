@@ -97,8 +97,8 @@ type CacheBounds struct {
 	Bytes   int64 // of memory, for bodies and what belongs to them
 }
 
-// WithCache sets the bounds of the cache. The default is 4,096 names, 64 MiB, and an eighth of the files that the process may
-// open (RLIMIT_NOFILE), at most 1,024. With no Entries nothing is kept; without Bytes nothing is compressed on the fly either.
+// WithCache sets the bounds of the cache; the default are those of DefaultCacheBounds. With no Entries nothing is kept; without
+// Bytes nothing is compressed on the fly either.
 func WithCache(b CacheBounds) Option {
 	return func(f *Files) error {
 		if b.Entries < 0 || b.Files < 0 || b.Bytes < 0 {
@@ -109,7 +109,9 @@ func WithCache(b CacheBounds) Option {
 	}
 }
 
-func defaultBounds() CacheBounds {
+// DefaultCacheBounds are 4,096 names, 64 MiB, and an eighth of the files that the process may open (RLIMIT_NOFILE), at most
+// 1,024. A process with several Files divides that among them.
+func DefaultCacheBounds() CacheBounds {
 	b := CacheBounds{Entries: 4096, Files: 1024, Bytes: 64 << 20}
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
@@ -239,6 +241,9 @@ func WithArchives(o ArchiveOptions) Option {
 
 // UploadOptions say what may be put into the folder. A zero field means the default.
 type UploadOptions struct {
+	// Folders are the paths of the folders, "/incoming", that files may be put into, and into what is in them. They must be
+	// there when New is called. Default: the root.
+	Folders []string
 	// MaxSize bounds one file, in bytes. Default 1 GiB; negative: the route's MaxBody alone.
 	MaxSize int64
 	// MaxFiles bounds the files of one form. Default 100.
@@ -297,6 +302,13 @@ func WithUpload(o UploadOptions) Option {
 			}
 		}
 		u := &uploads{UploadOptions: o, files: f}
+		for _, path := range o.Folders {
+			name, err := folderName(path)
+			if err != nil {
+				return fmt.Errorf("uploads: %w", err)
+			}
+			u.into = append(u.into, name)
+		}
 		u.handler = middleware.CSRF(middleware.CSRFOptions{TrustedOrigins: o.TrustedOrigins})(u.serve)
 		f.uploads = u
 		return nil
@@ -308,6 +320,15 @@ func orDefault[T int | int64](v, otherwise T) T {
 		return otherwise
 	}
 	return v
+}
+
+// folderName returns the name beneath the root of a path, with or without slashes at its ends.
+func folderName(path string) (string, error) {
+	name, _, ok := appendName(nil, []byte("/"+strings.Trim(path, "/")))
+	if !ok {
+		return "", fmt.Errorf("%q is no path of a folder that can be served", path)
+	}
+	return string(name), nil
 }
 
 // fileName returns the name beneath the root of a path, with or without a slash in front.

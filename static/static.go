@@ -70,7 +70,7 @@ type Files struct {
 // option. Close frees what it holds.
 func New(root string, opts ...Option) (*Files, error) {
 	f := &Files{
-		index: []string{"index.html"}, listing: true, links: true, twins: twinCodings, bounds: defaultBounds(),
+		index: []string{"index.html"}, listing: true, links: true, twins: twinCodings, bounds: DefaultCacheBounds(),
 		slots: make(chan struct{}, maxWaiting), pages: make(map[int]string), jobs: newJobs(),
 		seed: maphash.MakeSeed(), held: newBudget(heldBytes),
 		compression: compression{
@@ -92,6 +92,12 @@ func New(root string, opts ...Option) (*Files, error) {
 		return nil, fmt.Errorf("static: %w", err)
 	}
 	f.root.links = f.links
+	if f.uploads != nil {
+		if err := f.uploads.check(); err != nil {
+			f.root.close()
+			return nil, fmt.Errorf("static: %w", err)
+		}
+	}
 	f.cache = newCache(f.bounds)
 	if f.uploads.resumable() {
 		f.uploads.start()

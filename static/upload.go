@@ -1,7 +1,9 @@
 package static
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -14,12 +16,40 @@ import (
 type uploads struct {
 	UploadOptions
 	files   *Files
+	into    []string // names of the folders that take files; nil: the root
 	handler http.Handler
 	placing sync.Mutex // between the look at what a name is and giving it to something else
 	unfinished
 }
 
 func (u *uploads) resumable() bool { return u != nil && u.Expiry > 0 }
+
+// in returns u where files may be put into the folder name, else nil.
+func (u *uploads) in(name string) *uploads {
+	if u == nil || len(u.into) == 0 {
+		return u
+	}
+	for _, top := range u.into {
+		if rest, ok := strings.CutPrefix(name, top); ok && (top == "" || rest == "" || rest[0] == '/') {
+			return u
+		}
+	}
+	return nil
+}
+
+// check says by an error that one of the folders is not there.
+func (u *uploads) check() error {
+	for _, name := range u.into {
+		f, err := u.files.root.stat([]byte(cmp.Or(name, ".") + "\x00"))
+		if err == nil && f.kind != folder {
+			err = unix.ENOTDIR
+		}
+		if err != nil {
+			return &fs.PathError{Op: "upload to", Path: "/" + name, Err: err}
+		}
+	}
+	return nil
+}
 
 // asked says whether a HEAD asks for an upload, and not for a file.
 func (u *uploads) asked(c *http.Ctx) bool {
@@ -56,6 +86,17 @@ func (u *uploads) serve(c *http.Ctx) error {
 	name, isFolder, ok := appendName(nil, c.PeekPath())
 	if !ok {
 		return errBadName
+	}
+	folderName := string(name)
+	if !isFolder {
+		folderName, _ = splitName(folderName)
+	}
+	switch {
+	case u.in(folderName) != nil:
+	case c.Method() == "HEAD": // see asked
+		return errTusGone
+	default:
+		return cannotChange(c)
 	}
 	id, resumed := queryValue(c.RawQuery(), uploadKey)
 	resumed = resumed && !isFolder && u.resumable()

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/carillon-go/carillon/ws"
 )
 
 // The opcodes of RFC 6455 section 5.2.
@@ -131,6 +133,7 @@ func connectPeer(t testing.TB, addr string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	conn = ws.ClientSide(conn)
 	return &peer{t: t, conn: conn, r: bufio.NewReaderSize(conn, 1<<16)}
 }
 

@@ -28,17 +28,19 @@ type Client struct {
 	conn        *Conn
 	connections int
 	goodbye     *CloseError // what Close was given
+	parting     bool        // Close had come when the connection was lost; loop only
 	err         error
 }
 
-// Dial opens a WebSocket to url, "ws://HOST[:PORT][/PATH][?QUERY]", as RFC 6455
-// section 4.1 says, and has h served on the client's loop as an Endpoint's handler
-// is. A user and password in the URL are sent as Basic credentials. It waits until
-// h.OnOpen has returned; ctx bounds only that.
+// Dial opens a WebSocket to url, "ws://HOST[:PORT][/PATH][?QUERY]", or "wss:" for one
+// over TLS (see WithTLSConfig), as RFC 6455 section 4.1 says, and has h served on the
+// client's loop as an Endpoint's handler is. A user and password in the URL are sent
+// as Basic credentials. It waits until h.OnOpen has returned; ctx bounds only that.
 //
-// The errors are ErrBadURL, ErrTLS, ErrBadRequest and ErrProxy; *HandshakeError when
-// the server or the proxy refused; the network's, wrapped; that of ctx; and
-// reactor.ErrOnLoop on the client's loop. On any other loop it must not be called
+// The errors are ErrBadURL, ErrBadRequest and ErrProxy; *HandshakeError when the
+// server or the proxy refused; the network's and those of TLS, such as
+// *tls.CertificateVerificationError, wrapped; that of ctx; and reactor.ErrOnLoop on
+// the client's loop. On any other loop it must not be called
 // either.
 //
 // With WithReconnect, h.OnOpen runs for each connection: there one subscribes again.
@@ -68,6 +70,7 @@ func newClient(url string, h Handler, opts []DialOption) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.secure(conf.dial.tls)
 	c := &Client{side: newSide(conf, fromServer, h), target: t, done: make(chan struct{}), delays: conf.dial.backoff}
 	c.side.client = c
 	c.ctx, c.stop = context.WithCancel(context.Background())
@@ -124,8 +127,8 @@ func (c *Client) SendPrepared(m *Prepared) error {
 }
 
 // Close ends the client for good: its connection as Conn.Close does, else the attempt,
-// or the wait for the next. It does not wait: Done does. The errors are those of
-// Conn.Close; ErrClosed when the client was closed before or has ended.
+// or the wait for the next. It does not wait: Done does. The errors are ErrBadClose,
+// and ErrClosed when the client was closed before or has ended.
 func (c *Client) Close(code Code, reason string) error {
 	if !closable(code, reason) {
 		return fmt.Errorf("%w: %v %q", ErrBadClose, code, reason)
@@ -139,10 +142,10 @@ func (c *Client) Close(code Code, reason string) error {
 	conn := c.conn
 	c.mu.Unlock()
 	c.stop()
-	if conn == nil {
-		return nil
+	if conn != nil {
+		_ = conn.Close(code, reason) // refused by one that is about to end as it is
 	}
-	return conn.Close(code, reason)
+	return nil
 }
 
 // Done is closed when the client has ended, after the last OnClose.
@@ -166,13 +169,17 @@ func (c *Client) opened(conn *Conn) {
 	c.mu.Unlock()
 }
 
+// parted takes note that the connection is over, before its OnClose: Close comes
+// between two connections from then on. Loop goroutine only.
+func (c *Client) parted() {
+	c.mu.Lock()
+	c.conn, c.parting = nil, c.goodbye != nil
+	c.mu.Unlock()
+}
+
 // lost follows the end of a connection, after its OnClose. Loop goroutine only.
 func (c *Client) lost(code Code, reason string) {
-	c.mu.Lock()
-	c.conn = nil
-	closing := c.goodbye != nil
-	c.mu.Unlock()
-	if closing || !c.dial.reconnect || !code.leadsBack() {
+	if c.parting || !c.dial.reconnect || !code.leadsBack() {
 		c.ended(&CloseError{code, reason})
 		return
 	}

@@ -15,7 +15,7 @@ import (
 // HandshakeError is an answer, of the server or of the proxy, that did not lead to a
 // WebSocket. Redirects are not followed and come as this too: Header has the Location.
 type HandshakeError struct {
-	Status int            // 0: the answer was not HTTP/1.1, or too long
+	Status int            // 0: the answer was not HTTP, or malformed, or too long
 	Reason string         // what is wrong with the answer; "": that it is another than 101
 	Header stdhttp.Header // of the answer
 	Body   []byte         // its first 4 KiB at most
@@ -113,6 +113,8 @@ func (c *Client) verify(resp *stdhttp.Response, key string) (a terms, wrong stri
 	switch {
 	case resp.StatusCode != stdhttp.StatusSwitchingProtocols:
 		return a, "the status is not 101"
+	case resp.ProtoMinor == 0:
+		return a, "the answer is not HTTP/1.1"
 	case !strings.EqualFold(strings.Join(h.Values("Upgrade"), ","), "websocket"):
 		return a, "Upgrade is not websocket"
 	case !slices.ContainsFunc(h.Values("Connection"), func(v string) bool { return hasToken(v, "upgrade") }):

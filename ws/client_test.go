@@ -31,6 +31,7 @@ func connect(t testing.TB, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	conn = clientSide(conn)
 	conn.SetDeadline(time.Now().Add(2 * patience))
 	return &client{t, conn, bufio.NewReader(conn)}
 }
@@ -133,7 +134,7 @@ func (c *client) wantEOF() {
 
 func (c *client) closeWrite() {
 	c.t.Helper()
-	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := closeWriting(c.Conn); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -133,6 +133,10 @@ func (c *Conn) finish(code Code, reason string) {
 		return
 	}
 	c.phase = closed
+	client := c.shard.client
+	if client != nil {
+		client.parted()
+	}
 	ends := c.endOutput()
 	c.tcp.SetDeadline(0)
 	if w := c.shard.wheel; w != nil {
@@ -147,8 +151,8 @@ func (c *Conn) finish(code Code, reason string) {
 		e.connEnded(c)
 	}
 	c.guard(func() { c.shard.handler.OnClose(c, code, reason) })
-	if c.shard.client != nil {
-		c.shard.client.lost(code, reason)
+	if client != nil {
+		client.lost(code, reason)
 	}
 }
 

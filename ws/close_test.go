@@ -2,7 +2,6 @@ package ws
 
 import (
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -217,7 +216,7 @@ func TestLost(t *testing.T) {
 	addr := start(t, rec)
 	for name, lose := range map[string]func(*client){
 		"FIN":                     func(c *client) { c.Close() },
-		"reset":                   func(c *client) { c.Conn.(*net.TCPConn).SetLinger(0); c.Close() },
+		"reset":                   func(c *client) { tcpOf(c.Conn).SetLinger(0); tcpOf(c.Conn).Close() },
 		"half-close":              func(c *client) { c.closeWrite() },
 		"FIN in a frame's header": func(c *client) { c.write(text("abc")[:1]); c.Close() },
 		"FIN in a message":        func(c *client) { c.write(text("abc")[:7]); c.Close() },

@@ -2,33 +2,44 @@ package ws
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/carillon-go/carillon/http"
 )
 
-// readAnswer feeds an answer in pieces, and says what came of it and what was left.
+// readAnswer feeds an answer in pieces, and says what came of it, and of 101 what was
+// left, which is the WebSocket's.
 func readAnswer(pieces ...[]byte) string {
-	var a answer
+	a := newAnswer("GET")
 	var in []byte
+	whole := false
 	for _, p := range pieces {
 		in = append(in, p...)
-		for a.resp == nil && len(in) > 0 {
-			n, err := a.head(in)
+		for n := 1; n > 0 && !whole && len(in) > 0; in = in[n:] {
+			var err error
+			switch {
+			case a.resp == nil:
+				n, err = a.head(in)
+			case a.resp.StatusCode == 101:
+				n = 0
+			default:
+				n, whole = a.take(in)
+			}
 			if err != nil {
-				return "error " + err.Error()
+				return fmt.Sprint("error, malformed: ", errors.Is(err, http.ErrBadResponse)) // what it quotes is what there was
 			}
-			if n == 0 {
-				break
-			}
-			in = in[n:]
 		}
 	}
-	if a.resp == nil {
+	switch {
+	case a.resp == nil:
 		return "more"
+	case a.resp.StatusCode == 101:
+		return fmt.Sprintf("101 %v %q", a.resp.Header, in)
 	}
-	body, whole := a.body(in)
-	return fmt.Sprintf("%d %v %q %v %q", a.resp.StatusCode, a.resp.Header, body, whole, in)
+	return fmt.Sprintf("%d %v %q %v", a.resp.StatusCode, a.resp.Header, a.body, whole)
 }
 
 // FuzzAnswer holds an answer in one piece against the same one cut in two at every
@@ -62,17 +73,24 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// TestAnswerBounds is what FuzzAnswer leaves out for its size: heads at the limit.
+// TestAnswerBounds is what FuzzAnswer leaves out for its size: header lines at the
+// limit, and bodies.
 func TestAnswerBounds(t *testing.T) {
-	head := func(n int) []byte {
-		s := "HTTP/1.1 101 Switching Protocols\r\nX: "
-		return []byte(s + strings.Repeat("x", n-len(s)-4) + "\r\n\r\n")
+	const status = "HTTP/1.1 101 Switching Protocols\r\n"
+	head := func(lines int) []byte {
+		return []byte(status + "X: " + strings.Repeat("x", lines-len("X: \r\n\r\n")) + "\r\n\r\n")
 	}
-	for n, want := range map[int]string{maxAnswerHead: "101 ", maxAnswerHead + 1: "error " + errAnswerTooLong.Error()} {
+	for n, want := range map[int]string{maxAnswerHead: "101 ", maxAnswerHead + 3: "error, malformed: true"} {
 		for _, pieces := range [][][]byte{{head(n)}, eachByte(head(n)), {head(n)[:n-1], head(n)[n-1:]}} {
 			if got := readAnswer(pieces...); !strings.HasPrefix(got, want) {
 				t.Errorf("%d bytes in %d pieces: %.60s", n, len(pieces), got)
 			}
+		}
+	}
+	body := []byte("HTTP/1.1 500 Oops\r\n\r\n" + strings.Repeat("x", maxAnswerBody+1))
+	for _, pieces := range [][][]byte{{body}, eachByte(body)} {
+		if got, want := readAnswer(pieces...), fmt.Sprintf("500 map[] %q true", body[len(body)-maxAnswerBody:]); got != want {
+			t.Errorf("%.60s, %d bytes", got, len(got))
 		}
 	}
 }

@@ -12,19 +12,28 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// attempt is one try at one address, from connect(2) to the WebSocket. Its
-// callbacks run on the loop; the goroutine that made it waits in run.
+// attempt is one try at one address, from connect(2) to the WebSocket: by way of the
+// proxy's answer where there is one, and then of TLS for wss:. Its callbacks run on
+// the loop; the goroutine that made it waits in run.
 type attempt struct {
-	client  *Client
-	request *stdhttp.Request // the opening request
-	key     string
-	next    [][]byte // the requests that are to be sent, a proxy's first
-	result  chan error
-	tcp     *reactor.TcpClient
-	reached bool // there was a connection, so that no other address is tried
-	answer  answer
-	refused *HandshakeError // the answer, whose body is being read
-	done    bool
+	client   *Client
+	request  *stdhttp.Request // the opening request
+	key      string
+	next     []outgoing   // the requests that are to be sent, a proxy's first
+	tls      *reactor.TLS // to be begun before the last of them; nil: none
+	securing bool         // it has begun, and is not complete
+	result   chan error
+	tcp      *reactor.TcpClient
+	reached  bool // there was a connection, so that no other address is tried
+	answer   answer
+	refused  *HandshakeError // the answer, whose body is being read
+	done     bool
+}
+
+// outgoing is a request, encoded.
+type outgoing struct {
+	method string
+	head   []byte
 }
 
 var errBeforeAsked = errors.New("ws: handshake: the proxy sent bytes behind its answer")
@@ -32,6 +41,10 @@ var errBeforeAsked = errors.New("ws: handshake: the proxy sent bytes behind its 
 // newAttempt encodes the requests.
 func (c *Client) newAttempt(req *stdhttp.Request, key string, connect *stdhttp.Request) (*attempt, error) {
 	a := &attempt{client: c, request: req, key: key, result: make(chan error, 1)}
+	if c.target.tls != nil {
+		// Its own timeout is there for a loop that is left behind: run's context ends sooner.
+		a.tls = &reactor.TLS{Config: c.target.tls, HandshakeTimeout: 2 * c.dial.handshakeWithin, Blocking: true}
+	}
 	for _, r := range []*stdhttp.Request{connect, req} {
 		if r == nil {
 			continue
@@ -40,7 +53,7 @@ func (c *Client) newAttempt(req *stdhttp.Request, key string, connect *stdhttp.R
 		if err := r.Write(&b); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
 		}
-		a.next = append(a.next, b.Bytes())
+		a.next = append(a.next, outgoing{r.Method, b.Bytes()})
 	}
 	return a, nil
 }
@@ -78,15 +91,34 @@ func (a *attempt) connection(tcp *reactor.TcpConnection) {
 	}
 	a.client.loop.hold()
 	a.reached = true
-	a.send(tcp)
+	a.proceed(tcp)
+}
+
+// proceed begins TLS where its time has come, and then, or else, sends the next
+// request.
+func (a *attempt) proceed(tcp *reactor.TcpConnection) {
+	if a.tls == nil || len(a.next) > 1 {
+		a.send(tcp)
+		return
+	}
+	a.securing = true
+	err := tcp.StartTLS(a.tls, func(tcp *reactor.TcpConnection) {
+		a.securing = false
+		if !a.done {
+			a.send(tcp)
+		}
+	})
+	if err != nil {
+		a.lost(err)
+	}
 }
 
 // send sends the next request.
 func (a *attempt) send(tcp *reactor.TcpConnection) {
 	request := a.next[0]
 	a.next = a.next[1:]
-	a.answer = answer{}
-	_ = tcp.Send(request) // an error ends the connection
+	a.answer = newAnswer(request.method)
+	_ = tcp.Send(request.head) // an error ends the connection
 }
 
 // read is the Message callback.
@@ -107,7 +139,10 @@ func (a *attempt) read(tcp *reactor.TcpConnection, in *reactor.Buffer) {
 	}
 	switch {
 	case a.refused != nil && !a.done:
-		a.readBody(in.Peek(), false)
+		n, whole := a.answer.take(in.Peek())
+		if in.Retrieve(n); whole {
+			a.finishRefused()
+		}
 	case a.done && tcp.Context() == nil:
 		in.RetrieveAll()
 	}
@@ -123,7 +158,7 @@ func (a *attempt) answered(tcp *reactor.TcpConnection, in *reactor.Buffer) {
 			a.finish(errBeforeAsked)
 			return
 		}
-		a.send(tcp)
+		a.proceed(tcp)
 	case proxied || resp.StatusCode != stdhttp.StatusSwitchingProtocols:
 		a.refused = a.refusal(resp.StatusCode, "")
 	default:
@@ -147,33 +182,31 @@ func (a *attempt) refusal(status int, reason string) *HandshakeError {
 	return e
 }
 
-// readBody finishes a refusal when there is enough of its body, or no more.
-func (a *attempt) readBody(p []byte, ended bool) {
-	body, whole := a.answer.body(p)
-	if whole || ended {
-		a.refused.Body = body
-		a.finish(a.refused)
-	}
+// finishRefused finishes a refusal with what has come of its body.
+func (a *attempt) finishRefused() {
+	a.refused.Body = a.answer.body
+	a.finish(a.refused)
 }
 
 // lost ends an attempt whose connection, or time, is over. What has come of a refusal
 // is worth more than that. err is nil at the end of the stream.
 func (a *attempt) lost(err error) {
-	if a.done {
-		return
+	switch {
+	case a.done:
+	case a.refused != nil:
+		a.finishRefused()
+	case a.securing:
+		a.finish(fmt.Errorf("ws: TLS handshake with %s: %w", a.client.target.address(), orEOF(err)))
+	default:
+		a.finish(fmt.Errorf("ws: handshake: %w", orEOF(err)))
 	}
-	if a.refused != nil {
-		var rest []byte
-		if tcp := a.tcp.Connection(); tcp != nil {
-			rest = tcp.Input().Peek()
-		}
-		a.readBody(rest, true)
-		return
-	}
+}
+
+func orEOF(err error) error {
 	if err == nil {
-		err = io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
-	a.finish(fmt.Errorf("ws: handshake: %w", err))
+	return err
 }
 
 // finish hands the result over, once; after a failure nothing is left of the attempt.

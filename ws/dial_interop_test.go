@@ -57,12 +57,24 @@ func interopClient(t *testing.T, url string, sizes ...int) (*Client, *recorder) 
 	return c, rec
 }
 
+// webServer is net/http's.
+func webServer(h stdhttp.Handler) *httptest.Server {
+	server := httptest.NewUnstartedServer(h)
+	if overTLS {
+		server.TLS = identified()
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	return server
+}
+
 // TestClientWithGorilla: its server fragments what is longer than its buffer, pings,
 // and closes with codes in both directions.
 func TestClientWithGorilla(t *testing.T) {
 	upgrader := gorilla.Upgrader{Subprotocols: []string{"chat"}, EnableCompression: true, WriteBufferSize: 1024}
 	closes, pongs := make(chan error, 10), make(chan string, 10)
-	server := httptest.NewServer(stdhttp.HandlerFunc(func(w stdhttp.ResponseWriter, r *stdhttp.Request) {
+	server := webServer(stdhttp.HandlerFunc(func(w stdhttp.ResponseWriter, r *stdhttp.Request) {
 		c, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			t.Error(err)
@@ -124,7 +136,7 @@ func TestClientWithGorilla(t *testing.T) {
 
 func TestClientWithCoder(t *testing.T) {
 	closes := make(chan error, 10)
-	server := httptest.NewServer(stdhttp.HandlerFunc(func(w stdhttp.ResponseWriter, r *stdhttp.Request) {
+	server := webServer(stdhttp.HandlerFunc(func(w stdhttp.ResponseWriter, r *stdhttp.Request) {
 		c, err := coder.Accept(w, r, &coder.AcceptOptions{Subprotocols: []string{"chat"}, CompressionMode: coder.CompressionContextTakeover})
 		if err != nil {
 			t.Error(err)

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	stdhttp "net/http"
@@ -26,6 +27,7 @@ type dialConfig struct {
 	prepare         func(*stdhttp.Request) error
 	jar             stdhttp.CookieJar
 	proxy           func(*stdhttp.Request) (*url.URL, error)
+	tls             *tls.Config         // nil: crypto/tls's defaults
 	unix            reactor.InetAddress // instead of the URL's host, when valid
 	lookup          func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	handshakeWithin time.Duration
@@ -73,14 +75,23 @@ func WithCookieJar(jar stdhttp.CookieJar) DialOption {
 	return dialOption(func(c *dialConfig) { c.jar = jar })
 }
 
-// WithProxy chooses the proxy for an opening request, whose URL is an http: one here;
-// nil, or a nil URL, is none. The connection goes through it by CONNECT (RFC 9110
-// section 9.3.6), with the credentials of its URL. The default is
-// net/http.ProxyFromEnvironment: HTTP_PROXY and NO_PROXY as they are when the process
-// first asks, and none for localhost. Other proxies than http: ones fail with
-// ErrProxy.
+// WithProxy chooses the proxy for an opening request, whose URL is an http: one here,
+// or an https: one for wss:; nil, or a nil URL, is none. The connection goes through it
+// by CONNECT (RFC 9110 section 9.3.6), with the credentials of its URL, and TLS begins
+// behind its answer, with the server. The default is net/http.ProxyFromEnvironment:
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY as they are when the process first asks, and
+// none for localhost. Other proxies than http: ones fail with ErrProxy.
 func WithProxy(choose func(*stdhttp.Request) (*url.URL, error)) DialOption {
 	return dialOption(func(c *dialConfig) { c.proxy = choose })
+}
+
+// WithTLSConfig says how TLS is spoken for a wss: URL: whom to trust, with which
+// certificate, as which versions. Without it, or where config says nothing else, the
+// system's authorities are trusted, for the URL's host (RFC 6125). ALPN (RFC 7301) is
+// config.NextProtos without "h2", "http/1.1" by default. config is copied. Its
+// callbacks may wait: they run on a goroutine that lives for one step of a handshake.
+func WithTLSConfig(config *tls.Config) DialOption {
+	return dialOption(func(c *dialConfig) { c.tls = config })
 }
 
 // WithUnixSocket connects to a Unix socket instead of the URL's host, and to no
@@ -99,7 +110,7 @@ func WithResolver(r *net.Resolver) DialOption {
 }
 
 // WithHandshakeTimeout bounds one attempt to connect, from looking the name up to the
-// server's answer: DefaultHandshakeTimeout by default.
+// server's answer, TLS included: DefaultHandshakeTimeout by default.
 func WithHandshakeTimeout(d time.Duration) DialOption {
 	if d <= 0 {
 		panic(fmt.Sprintf("ws: WithHandshakeTimeout(%v)", d))
@@ -119,7 +130,8 @@ func WithHandshakeTimeout(d time.Duration) DialOption {
 //
 // Of attempts that fail these end it, in Dial as well: an answer that is neither a
 // WebSocket nor 408, 425, 429 or 5xx, a request or a proxy that cannot be used, and a
-// loop that has quit. Whatever else fails is tried again, in Dial until its ctx ends.
+// loop that has quit. Whatever else fails is tried again, in Dial until its ctx ends:
+// also for a certificate that is not trusted, since servers renew theirs.
 func WithReconnect(least, most time.Duration) DialOption {
 	if least <= 0 || most < least {
 		panic(fmt.Sprintf("ws: WithReconnect(%v, %v)", least, most))

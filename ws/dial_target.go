@@ -1,18 +1,21 @@
 package ws
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // target is what a URL of a WebSocket names (RFC 6455 section 3).
 type target struct {
-	url  *url.URL // with the scheme http
+	url  *url.URL // with the scheme http, or https for TLS
 	host string   // a name, or an address without brackets
 	port uint16
+	tls  *tls.Config // nil: none
 }
 
 func parseTarget(raw string) (target, error) {
@@ -27,9 +30,9 @@ func parseTarget(raw string) (target, error) {
 	case "ws", "http":
 		u.Scheme = "http"
 	case "wss", "https":
-		return target{}, fmt.Errorf("%w: %q", ErrTLS, u.Redacted())
+		u.Scheme = "https"
 	default:
-		return bad("want ws://HOST[:PORT]/PATH")
+		return bad("want ws://HOST[:PORT]/PATH, or wss:")
 	}
 	if u.Fragment != "" || strings.Contains(raw, "#") {
 		return bad("a fragment has no meaning here")
@@ -45,9 +48,32 @@ func parseTarget(raw string) (target, error) {
 	return t, nil
 }
 
-// portOf is the port of an http URL.
+// secure completes config, which may be nil, for a target of wss:.
+func (t *target) secure(config *tls.Config) {
+	if t.url.Scheme != "https" {
+		return
+	}
+	if config == nil {
+		config = new(tls.Config)
+	}
+	t.tls = config.Clone()
+	if t.tls.ServerName == "" {
+		t.tls.ServerName = t.host
+	}
+	// A server that chose HTTP/2 could not be asked for a WebSocket in this way.
+	t.tls.NextProtos = slices.DeleteFunc(slices.Clone(config.NextProtos), func(p string) bool { return p == "h2" })
+	if len(t.tls.NextProtos) == 0 {
+		t.tls.NextProtos = []string{"http/1.1"}
+	}
+}
+
+// portOf is the port of an http or https URL.
 func portOf(u *url.URL) (uint16, error) {
-	if u.Port() == "" {
+	switch {
+	case u.Port() != "":
+	case u.Scheme == "https":
+		return 443, nil
+	default:
 		return 80, nil
 	}
 	n, err := strconv.ParseUint(u.Port(), 10, 16)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	stdhttp "net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -18,6 +17,7 @@ func dialed(t testing.TB, url string, h Handler, opts ...DialOption) *Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	url, opts = dialedSide(url, opts)
 	c, err := Dial(ctx, url, h, opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +38,7 @@ func refusedBy(t testing.TB, url string, opts ...DialOption) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	url, opts = dialedSide(url, opts)
 	c, err := Dial(ctx, url, newRecorder(), opts...)
 	if err == nil {
 		c.Close(CodeNormalClosure, "")
@@ -133,7 +134,7 @@ func TestAnswerVerified(t *testing.T) {
 		{"no subprotocol", with("X: y"), ""},
 		{"1: 200", swap("101 Switching Protocols", "200 OK"), "200 OK"},
 		{"1: HTTP/1.0", swap("HTTP/1.1", "HTTP/1.0"), "not HTTP/1.1"},
-		{"1: HTTP/2.0", swap("HTTP/1.1", "HTTP/2.0"), "not HTTP/1.1"},
+		{"1: HTTP/2.0", swap("HTTP/1.1", "HTTP/2.0"), "status line"},
 		{"1: an informational answer before", func(s string) string { return "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + s }, ""},
 		{"2: no Upgrade", without("Upgrade"), "Upgrade is not websocket"},
 		{"2: Upgrade in other case", swap("Upgrade: websocket", "upgrade: WebSocket"), ""},
@@ -154,14 +155,16 @@ func TestAnswerVerified(t *testing.T) {
 		{"6: two subprotocols", with("Sec-WebSocket-Protocol: a, b"), "subprotocol"},
 		{"6: subprotocol twice", with("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b"), "subprotocol"},
 		{"6: empty subprotocol", with("Sec-WebSocket-Protocol: "), "subprotocol"},
-		{"bare LF", func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }, "without CRLF"},
-		{"NUL", with("X: a\x00b"), "control byte"},
-		{"folded line", with("X: a\r\n b"), "without CRLF"},
-		{"blank before the colon", with("X : a"), "no token"},
-		{"no HTTP", func(string) string { return "SSH-2.0-OpenSSH_9.9\r\n" }, "not HTTP/1.1"},
-		{"TLS", func(string) string { return "\x15\x03\x01\x00\x02\x02\x46" }, "not HTTP/1.1"},
-		{"head too long", with("X: " + strings.Repeat("x", maxAnswerHead)), "longer than 16 KiB"},
-		{"head without end", func(s string) string { return s[:len(s)-2] + strings.Repeat("X: y\r\n", maxAnswerHead/6) }, "longer than 16 KiB"},
+		{"bare LF", func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }, "status line"},
+		{"NUL", with("X: a\x00b"), "malformed header line"},
+		{"folded line", with("X: a\r\n b"), "malformed header line"},
+		{"blank before the colon", with("X : a"), "malformed header line"},
+		{"no HTTP", func(string) string { return "SSH-2.0-OpenSSH_9.9\r\n" }, "status line"},
+		{"TLS", func(string) string { return "\x15\x03\x01\x00\x02\x02\x46" }, "status line"},
+		{"head too long", with("X: " + strings.Repeat("x", maxAnswerHead)), "header block too large"},
+		{"head without end", func(s string) string { return s[:len(s)-2] + strings.Repeat("X: y\r\n", maxAnswerHead/6) }, "too many header lines"},
+		{"a line end of its own", with("X: a\nY: b"), "malformed header line"},
+		{"a body behind 101", with("Content-Length: 5"), "101 with a body"},
 		{"informational answers without end", func(string) string { return strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000) }, "longer than 16 KiB"},
 		{"nothing", func(string) string { return "" }, "unexpected EOF"},
 		{"half an answer", func(s string) string { return s[:len(s)-2] }, "unexpected EOF"},
@@ -172,7 +175,7 @@ func TestAnswerVerified(t *testing.T) {
 				if c.wrong == "" {
 					p.serveEcho()
 				}
-				p.Conn.(*net.TCPConn).CloseWrite()
+				closeWriting(p.Conn)
 				p.waitEOF()
 			})
 			if c.wrong == "" {
@@ -318,8 +321,6 @@ func TestRequest(t *testing.T) {
 
 func TestDialURL(t *testing.T) {
 	for url, want := range map[string]error{
-		"wss://example.com/":          ErrTLS,
-		"https://example.com/":        ErrTLS,
 		"ftp://example.com/":          ErrBadURL,
 		"example.com":                 ErrBadURL,
 		"ws:example.com":              ErrBadURL,
@@ -345,6 +346,8 @@ func TestDialURL(t *testing.T) {
 		"ws://example.com:":        {host: "example.com", port: 80},
 		"http://[::1]:8080/x":      {host: "::1", port: 8080},
 		"ws://[fe80::1%25eth0]/x?": {host: "fe80::1%eth0", port: 80},
+		"wss://example.com":        {host: "example.com", port: 443},
+		"https://example.com:80/x": {host: "example.com", port: 80},
 	} {
 		got, err := parseTarget(raw)
 		if err != nil || got.host != want.host || got.port != want.port {

@@ -37,8 +37,9 @@
 //
 // Dial makes a Client (client.go), whose connections are Conns as well. A goroutine
 // that lives until there is a connection (reconnect.go) takes an attempt
-// (dial_attempt.go) from connect(2), by a proxy where there is one (dial_proxy.go), to
-// the server's answer (client_handshake.go, dial_answer.go). Clients share the loop of
+// (dial_attempt.go) from connect(2), by a proxy where there is one (dial_proxy.go), and
+// TLS for wss: (dial_target.go), to the server's answer (client_handshake.go,
+// dial_answer.go). Clients share the loop of
 // client_loop.go.
 //
 // StreamHandler and DialStream are for goroutines that block: a Stream (stream.go)

@@ -25,8 +25,6 @@ var (
 	ErrBadClose = errors.New("ws: bad close code or reason")
 	// ErrNotConnected refuses a Client's Send while it has no connection.
 	ErrNotConnected = errors.New("ws: not connected")
-	// ErrTLS refuses wss: URLs, which Dial does not support yet.
-	ErrTLS = errors.New("ws: wss is not supported yet")
 	// ErrBadURL refuses a URL that names no WebSocket (RFC 6455 section 3).
 	ErrBadURL = errors.New("ws: bad URL")
 	// ErrBadRequest refuses header lines that must not be sent in a handshake.

@@ -32,7 +32,7 @@ const digest = async (p) => new Uint8Array(await crypto.subtle.digest('SHA-256',
 const same = async (a, b) => typeof a === 'string' ? a === b
 	: b instanceof ArrayBuffer && a.length === b.byteLength && await digest(a) === await digest(b);
 async function talk(path, sizes, long, quiet, closeHere) {
-	const c = new WebSocket('ws://' + location.host + path, ['other', 'chat']);
+	const c = new WebSocket(location.protocol.replace('http', 'ws') + '//' + location.host + path, ['other', 'chat']);
 	c.binaryType = 'arraybuffer';
 	const closed = new Promise((resolve) => { c.onclose = ({ code, reason, wasClean }) => resolve({ code, reason, wasClean }); });
 	const next = () => Promise.race([
@@ -72,6 +72,7 @@ func newTab(t *testing.T) context.Context {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("no-proxy-server", true),
+		chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.UserDataDir(t.TempDir()),
 	)
 	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)
@@ -165,21 +166,28 @@ func TestChromium(t *testing.T) {
 		}
 		endpoints[c.path] = Endpoint(h, withDeflate(c.deflate), WithSubprotocols("chat"), WithKeepalive(20*time.Millisecond, patience))
 	}
-	addr := startServer(t, &http.Server{Handler: func(c *http.Ctx) error {
+	serve := func(c *http.Ctx) error {
 		if h := endpoints[c.Path()]; h != nil {
 			return h(c)
 		}
 		return c.NoContent(404)
-	}})
-	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+addr+"/")); err != nil {
+	}
+	page := "http://" + startServer(t, &http.Server{Handler: serve})
+	if err := chromedp.Do(ctx, chromedp.Navigate(page)); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range cases {
+	for i := range 2 * len(cases) {
+		c, overTLS := cases[i%len(cases)], i >= len(cases)
+		if i == len(cases) { // some once more, over TLS
+			if err := chromedp.Do(ctx, chromedp.Navigate("https://"+startTLS(t, &http.Server{Handler: serve}))); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, closeHere := range []bool{true, false} {
-			if c.stream && !closeHere {
+			if c.stream && !closeHere || overTLS && !c.big {
 				continue
 			}
-			t.Run(fmt.Sprint(c.path, " closes ", closeHere), func(t *testing.T) {
+			t.Run(fmt.Sprint(c.path, " closes ", closeHere, " over TLS ", overTLS), func(t *testing.T) {
 				script := fmt.Sprintf("talk(%q, [0, 1, 127, 300, 5000, 65000], %v, %v, %v)", c.path, c.big && closeHere, !c.stream, closeHere)
 				got, err := chromedp.Run(ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
 				if err != nil {

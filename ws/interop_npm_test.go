@@ -3,6 +3,7 @@ package ws
 import (
 	"bufio"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/carillon-go/carillon/http"
 )
 
 // npm is a process with npm's ws, which has both sides: see testdata/npm/peer.js.
@@ -67,6 +70,12 @@ func startNPM(t *testing.T) *npm {
 	}
 	cmd := exec.Command("node", "peer.js")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	authority := filepath.Join(t.TempDir(), "authority.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: testCertificate().Certificate[0]})
+	if err := os.WriteFile(authority, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+authority)
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
@@ -98,10 +107,10 @@ func startNPM(t *testing.T) *npm {
 }
 
 // talk has its client talk to a server of ours.
-func (n *npm) talk(t *testing.T, addr, deflate string, sizes []int, closeHere bool) npmReport {
+func (n *npm) talk(t *testing.T, url, deflate string, sizes []int, closeHere bool) npmReport {
 	t.Helper()
 	order, err := json.Marshal(map[string]any{
-		"url": "ws://" + addr + "/ws", "deflate": json.RawMessage(deflate), "sizes": sizes, "closeHere": closeHere,
+		"url": url + "/ws", "deflate": json.RawMessage(deflate), "sizes": sizes, "closeHere": closeHere,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +170,7 @@ func TestNPM(t *testing.T) {
 				seen.Code, seen.Reason = 4001, ""
 				want = closeEvent{code: 4001, reason: "bye"}
 			}
-			if got := n.talk(t, addr, c.there, sizes, closeHere); fmt.Sprint(got) != fmt.Sprint(seen) {
+			if got := n.talk(t, "ws://"+addr, c.there, sizes, closeHere); fmt.Sprint(got) != fmt.Sprint(seen) {
 				t.Fatalf("%+v", got)
 			}
 			if got := agreedBy(wait(t, "OnOpen", rec.opened)); got != c.agreed {
@@ -228,6 +237,27 @@ func TestClientWithNPM(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 			})
+		}
+	}
+}
+
+// TestNPMOverTLS has its client talk to our server, which it knows by its authority.
+func TestNPMOverTLS(t *testing.T) {
+	n := startNPM(t)
+	rec := newRecorder()
+	rec.onMessage = onCommand
+	addr := startTLS(t, &http.Server{Handler: Endpoint(rec, WithSubprotocols("chat"))})
+	for _, closeHere := range []bool{true, false} {
+		r := n.talk(t, "wss://"+addr, `false`, interopSizes, closeHere)
+		want := closeEvent{code: 4321, reason: "as you wish"}
+		if closeHere {
+			want = closeEvent{code: 4001, reason: "bye"}
+		}
+		if r.Error != "" || r.Code != want.code || r.Reason != want.reason && !closeHere {
+			t.Errorf("%+v", r)
+		}
+		if got := wait(t, "OnClose", rec.closed); got.code != want.code {
+			t.Errorf("OnClose got %v %q", got.code, got.reason)
 		}
 	}
 }

@@ -34,9 +34,9 @@ func TestGorilla(t *testing.T) {
 	for _, writeBuffer := range []int{0, 512} { // 512: long messages are fragmented
 		dialer := gorilla.Dialer{
 			Subprotocols: []string{"other", "chat"}, EnableCompression: true,
-			WriteBufferSize: writeBuffer, HandshakeTimeout: patience,
+			WriteBufferSize: writeBuffer, HandshakeTimeout: patience, TLSClientConfig: trusting(),
 		}
-		c, _, err := dialer.Dial("ws://"+addr+"/ws", stdhttp.Header{"Origin": {"http://" + addr}})
+		c, _, err := dialer.Dial(urlOf(addr)+"/ws", stdhttp.Header{"Origin": {"http://" + addr}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,8 @@ func TestGorilla(t *testing.T) {
 			t.Errorf("OnClose got %v %q", got.code, got.reason)
 		}
 	}
-	c, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+"/ws", nil)
+	dialer := gorilla.Dialer{TLSClientConfig: trusting(), HandshakeTimeout: patience}
+	c, _, err := dialer.Dial(urlOf(addr)+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +110,10 @@ func TestCoder(t *testing.T) {
 	addr := start(t, rec, WithSubprotocols("chat"))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	transport := &stdhttp.Transport{}
+	transport := &stdhttp.Transport{TLSClientConfig: trusting()}
 	defer transport.CloseIdleConnections()
 	for _, mode := range []coder.CompressionMode{coder.CompressionDisabled, coder.CompressionContextTakeover, coder.CompressionNoContextTakeover} {
-		c, resp, err := coder.Dial(ctx, "ws://"+addr+"/ws", &coder.DialOptions{
+		c, resp, err := coder.Dial(ctx, urlOf(addr)+"/ws", &coder.DialOptions{
 			HTTPClient:   &stdhttp.Client{Transport: transport},
 			Subprotocols: []string{"chat"}, CompressionMode: mode,
 			HTTPHeader: stdhttp.Header{"Origin": {"http://" + addr}},
@@ -165,7 +166,7 @@ func TestCoder(t *testing.T) {
 		}
 		wait(t, "end of CloseRead", reading.Done())
 	}
-	_, resp, err := coder.Dial(ctx, "ws://"+addr+"/ws", &coder.DialOptions{
+	_, resp, err := coder.Dial(ctx, urlOf(addr)+"/ws", &coder.DialOptions{
 		HTTPClient: &stdhttp.Client{Transport: transport},
 		HTTPHeader: stdhttp.Header{"Origin": {"http://evil.example"}},
 	})

@@ -79,17 +79,11 @@ func TestKeepaliveOfTheBusy(t *testing.T) {
 func TestDrain(t *testing.T) {
 	rec := newRecorder()
 	s := &http.Server{Handler: Endpoint(rec)}
-	addr, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	addr := startServer(t, s)
 	const peers = 20
 	var all []*client
 	for range peers {
-		all = append(all, dial(t, addr.String()))
+		all = append(all, dial(t, addr))
 		wait(t, "OnOpen", rec.opened)
 	}
 	down := make(chan error, 1)

@@ -4,14 +4,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/carillon-go/carillon/reactor"
 	"go.uber.org/goleak"
 )
 
-// TestMain runs everything over each poller, with freed buffers poisoned, and
-// looks for goroutines left over.
+// TestMain runs everything over epoll, what may differ there over poll as well, and
+// testsOverTLS once more over TLS, or them alone with CARILLON_TEST_TLS=1, with freed
+// buffers poisoned, and looks for goroutines left over.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	reactor.PoisonBuffers(true)
@@ -25,19 +27,43 @@ func runOverPollers(m *testing.M) (code int) {
 	if set := os.Getenv("CARILLON_POLLER"); set != "" || fuzzing() {
 		pollers = []string{set}
 	}
+	everything := flag.Lookup("test.run").Value.String() == ""
+	onlyTLS := os.Getenv("CARILLON_TEST_TLS") != ""
 	for i, poller := range pollers {
-		if again = i > 0; again && flag.Lookup("test.run").Value.String() == "" {
+		if again = i > 0; again && everything {
 			flag.Set("test.run", onEachPoller)
 		}
-		os.Setenv("CARILLON_POLLER", poller)
-		if code := m.Run(); code != 0 {
-			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller)
+		if onlyTLS {
+			break
+		}
+		if code := runOver(m, "CARILLON_POLLER="+poller); code != 0 {
 			return code
 		}
-		if err := goleak.Find(goleak.IgnoreAnyFunction("runtime/pprof.profileWriter")); err != nil {
-			fmt.Fprintln(os.Stderr, "with CARILLON_POLLER="+poller+":", err)
-			return 1
-		}
+	}
+	if !onlyTLS && (!everything || len(pollers) == 1) {
+		return 0
+	}
+	again, overTLS = false, true
+	if everything {
+		flag.Set("test.run", "^Test("+strings.Join(testsOverTLS, "|")+")$")
+	}
+	return runOver(m, "CARILLON_POLLER=epoll")
+}
+
+// runOver is one run with a setting of the environment.
+func runOver(m *testing.M, setting string) (code int) {
+	name, value, _ := strings.Cut(setting, "=")
+	os.Setenv(name, value)
+	if overTLS {
+		setting += " over TLS"
+	}
+	if code := m.Run(); code != 0 {
+		fmt.Fprintln(os.Stderr, "with", setting)
+		return code
+	}
+	if err := goleak.Find(goleak.IgnoreAnyFunction("runtime/pprof.profileWriter")); err != nil {
+		fmt.Fprintln(os.Stderr, "with", setting+":", err)
+		return 1
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -52,13 +53,17 @@ func openPair(t testing.TB, loop *reactor.EventLoop, s *side) (*Conn, *client) {
 		t.Fatal(err)
 	}
 	opened := make(chan *Conn, 1)
+	var secured []reactor.ClientOption
+	if overTLS {
+		secured = append(secured, reactor.WithClientTLS(&reactor.TLS{Config: trusting()}))
+	}
 	tcp := reactor.NewTcpClient(loop, addr, &reactor.Callbacks{
 		Connection: func(tcp *reactor.TcpConnection) {
 			if tcp.Connected() {
 				opened <- s.open(tcp, terms{})
 			}
 		},
-	})
+	}, secured...)
 	if err := tcp.Connect(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +73,11 @@ func openPair(t testing.TB, loop *reactor.EventLoop, s *side) (*Conn, *client) {
 	}
 	t.Cleanup(func() { peer.Close() })
 	peer.SetDeadline(time.Now().Add(2 * patience))
+	if peer = serverSide(peer); overTLS {
+		if err := peer.(*tls.Conn).Handshake(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return wait(t, "OnOpen", opened), &client{t, peer, bufio.NewReader(peer)}
 }
 

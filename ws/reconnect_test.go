@@ -93,8 +93,8 @@ func (k *killable) kill() {
 	for {
 		select {
 		case c := <-k.conns:
-			c.(*net.TCPConn).SetLinger(0)
-			c.Close()
+			tcpOf(c).SetLinger(0)
+			tcpOf(c).Close()
 		default:
 			return
 		}

@@ -58,6 +58,7 @@ func scriptOn(t testing.TB, l net.Listener, f func(*peer)) (addr string) {
 			conns = append(conns, conn)
 			mu.Unlock()
 			group.Go(func() {
+				conn := serverSide(conn)
 				defer conn.Close()
 				f(&peer{t: t, Conn: conn, r: bufio.NewReader(conn)})
 			})

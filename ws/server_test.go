@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/carillon-go/carillon/http"
+	"github.com/carillon-go/carillon/reactor"
 	"github.com/gobwas/ws"
 )
 
@@ -26,7 +27,15 @@ func start(t testing.TB, h Handler, opts ...EndpointOption) string {
 
 func startServer(t testing.TB, s *http.Server) string {
 	t.Helper()
-	addr, err := s.Listen("127.0.0.1:0")
+	if overTLS {
+		return startTLS(t, s)
+	}
+	return startOn(t, s, s.Listen)
+}
+
+func startOn(t testing.TB, s *http.Server, listen func(string, ...http.ListenOption) (reactor.InetAddress, error)) string {
+	t.Helper()
+	addr, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +45,7 @@ func startServer(t testing.TB, s *http.Server) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
+		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			t.Error("shutdown:", err)
 		}
 	})
@@ -188,6 +197,9 @@ func TestEcho(t *testing.T) {
 	c := dial(t, addr)
 	for _, n := range []int{0, 1, 125, 126, 127, 128, 65535, 65536, 65537, 1 << 20, 16 << 20} {
 		payload := strings.Repeat("x", n)
+		if overTLS && n > 1<<20 {
+			break // poisoning that takes long
+		}
 		go c.Write(join(text(payload), binary1(payload)))
 		c.want(ws.OpText, payload)
 		c.want(ws.OpBinary, payload)

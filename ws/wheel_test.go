@@ -2,7 +2,6 @@ package ws
 
 import (
 	"math/rand/v2"
-	"net"
 	"testing"
 	"time"
 
@@ -307,7 +306,7 @@ func TestWheelLosesWhoEnds(t *testing.T) {
 			// A client waits for the server to close first; what comes until then is
 			// no sign of life.
 			peer.write(cut{fin: true, op: ws.OpPong, unmasked: m == fromServer}.bytes())
-			peer.Conn.(*net.TCPConn).CloseWrite()
+			closeWriting(peer.Conn)
 			peer.readAll()
 			inLoop(t, loop, func() { c.shard.wheel.check(t, nil) })
 		})

@@ -14,12 +14,16 @@ const Subject = "subject"
 
 const module = "github.com/carillon-go/carillon/benchmarks/"
 
-// Server is one program to measure. Each listens on 127.0.0.1:$PORT.
+// Server is one program to measure. Each listens on 127.0.0.1:$PORT, and those
+// that offer Files serve the folder $STATIC_DIR.
 type Server struct {
 	Name    string
-	Package string   // import path of a Go program; "" when Source says it in C
+	Package string   // import path of a Go program; "" when Source says it in C, or Program names it
+	Tags    string   // build tags of Package
 	Source  []byte   // all of its C
-	Args    []string // on its command line
+	Program string   // one that is installed on the machine
+	Config  []byte   // what launch writes to $DIR/config, a temporary folder of its own, with $DIR, $PORT and $STATIC_DIR filled in
+	Args    []string // on its command line; the same are filled in where there is a Config
 	Offers  Part
 }
 
@@ -28,9 +32,10 @@ type Part uint8
 
 const (
 	Plaintext Part = 1 << iota // /plaintext
-	HTTP                       // the other endpoints of HTTP
+	HTTP                       // /json, /user/{id} among the routes, /echo, /gc, /goroutines
 	Echo                       // /ws
 	Broadcast                  // /broadcast
+	Files                      // /static/NAME
 
 	plain     = Plaintext | HTTP
 	webSocket = plain | Echo | Broadcast
@@ -48,15 +53,28 @@ var cepoll []byte
 //go:embed cepoll-ws/cepoll-ws.c
 var cepollWS []byte
 
+//go:embed nginx/nginx.conf
+var nginxConf []byte
+
+//go:embed caddy/caddy.json
+var caddyJSON []byte
+
 var servers = []Server{
-	{Name: Subject, Package: module + "subject", Offers: webSocket},
-	{Name: "nethttp", Package: module + "peers/nethttp", Offers: plain},
-	{Name: "fasthttp", Package: module + "peers/fasthttp", Offers: plain},
+	{Name: Subject, Package: module + "subject", Offers: webSocket | Files},
+	{Name: "nethttp", Package: module + "peers/nethttp", Offers: plain | Files},
+	{Name: "fasthttp", Package: module + "peers/fasthttp", Offers: plain | Files},
 	{Name: "hertz", Package: module + "peers/hertz", Offers: plain},
 	{Name: "hertz-sense", Package: module + "peers/hertz", Args: []string{"-sense-disconnect"}, Offers: plain},
+	{Name: "fiber", Package: module + "peers/fiber", Offers: plain},
+	{Name: "echo", Package: module + "peers/echo", Offers: plain},
+	{Name: "gin", Package: module + "peers/gin", Tags: "sonic", Offers: plain},
+	{Name: "chi", Package: module + "peers/chi", Offers: plain},
+	{Name: "gnet", Package: module + "peers/gnet", Tags: "poll_opt", Offers: plain}, // neither /wait nor /panic
 	{Name: "nbio", Package: module + "peers/nbio", Args: []string{"-inline"}, Offers: plain},
 	{Name: "nbio-default", Package: module + "peers/nbio", Offers: plain},
 	{Name: "cepoll", Source: slices.Concat(loopInC, cepoll), Offers: Plaintext}, // whatever it is asked
+	{Name: "nginx", Program: "nginx", Config: nginxConf, Args: []string{"-e", "stderr", "-p", "$DIR", "-c", "config"}, Offers: Plaintext | Files},
+	{Name: "caddy", Program: "caddy", Config: caddyJSON, Args: []string{"run", "--config", "$DIR/config"}, Offers: Plaintext | Files},
 	{Name: "gorilla", Package: module + "peers/gorilla", Offers: webSocket},
 	{Name: "coder", Package: module + "peers/coder", Offers: webSocket},
 	{Name: "gws", Package: module + "peers/gws", Offers: webSocket},

@@ -25,9 +25,11 @@ as a config that says the same. Nothing is listened on.`,
 			if err != nil {
 				return err
 			}
-			if _, err := vhost.Build(c, vhost.Options{}); err != nil {
+			sites, err := vhost.Build(c, vhost.Options{})
+			if err != nil {
 				return source.Locate(err)
 			}
+			sites.Close()
 			return c.Print(cmd.OutOrStdout())
 		}),
 	}

@@ -35,6 +35,7 @@ type daemon struct {
 	config    *config.Config
 	access    *accessLog
 	server    *http.Server
+	sites     servedSites
 	listeners *listener.Set
 	secure    *secure.TLS    // nil without
 	port      int            // of HTTPS, that is redirected to
@@ -164,7 +165,7 @@ func (d *daemon) setSites(c *config.Config) error {
 	if err != nil {
 		return d.source.Locate(err)
 	}
-	d.server.SetSites(sites)
+	d.sites.set(d.server, sites)
 	return nil
 }
 
@@ -231,6 +232,7 @@ func (d *daemon) end(signals <-chan os.Signal, idle time.Duration) error {
 		}
 	}()
 	err := d.server.Retire(ctx, min(idle, drain/2))
+	d.sites.close()
 	d.closeExtras()
 	switch {
 	case errors.Is(err, context.Canceled):

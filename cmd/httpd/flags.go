@@ -25,9 +25,7 @@ func (f *settingFlags) add(cmd *cobra.Command, keys ...string) {
 		}
 		v := &settingFlag{setting: s, given: f.given}
 		flag := flags.VarPF(v, s.FlagName(), s.Letter, help(s))
-		if s.Arg == "bool" {
-			flag.NoOptDefVal = "true"
-		}
+		flag.NoOptDefVal = s.Bare
 		complete := cobra.NoFileCompletions
 		switch {
 		case s.Of != nil:
@@ -62,10 +60,16 @@ type settingFlag struct {
 
 // Set implements pflag.Value: a mistake shows at once.
 func (f *settingFlag) Set(text string) error {
-	if err := f.setting.In(config.Default()).Set(text); err != nil {
-		return err
+	texts := []string{text}
+	if text == f.setting.Bare {
+		texts = strings.Split(text, ",")
 	}
-	f.given[f.setting.Key] = append(f.given[f.setting.Key], text)
+	for _, t := range texts {
+		if err := f.setting.In(config.Default()).Set(t); err != nil {
+			return err
+		}
+	}
+	f.given[f.setting.Key] = append(f.given[f.setting.Key], texts...)
 	return nil
 }
 

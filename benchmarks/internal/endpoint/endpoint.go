@@ -29,6 +29,9 @@ func Addr() (string, error) {
 	return "127.0.0.1:" + port, nil
 }
 
+// StaticDir is $STATIC_DIR, the folder whose files are /static/NAME; "" without one.
+func StaticDir() string { return os.Getenv("STATIC_DIR") }
+
 // Route is one of the routes that /user/{id} is found among.
 type Route struct {
 	Path  string // in the syntax of http.ServeMux

@@ -1,5 +1,5 @@
-// Package fleet has the servers of one comparison: built once, and started all
-// together or one by one. It also says in which order a round visits them.
+// Package fleet has the programs of the servers of one comparison, built once. It
+// also says in which order a round visits them.
 package fleet
 
 import (
@@ -11,71 +11,47 @@ import (
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
-// Fleet is the programs in a folder of their own, and the processes of those that
-// run. Its methods are for one goroutine.
+// Fleet is the programs in a folder of their own. Its methods are for one goroutine.
 type Fleet struct {
 	Dir     string // temporary; Close removes it
 	Servers []peers.Server
-	Running []*launch.Server // since StartAll, in the order of Servers
 
 	programs []string
 }
 
-// Build compiles the servers into a temporary folder whose name begins with
-// prefix. After an error nothing is left behind, and the fleet is an empty one.
-func Build(ctx context.Context, prefix string, servers []peers.Server) (*Fleet, error) {
+// Build compiles the servers into a temporary folder whose name begins with prefix.
+// Those that cannot be built are not in the fleet: failed says why, one error for
+// each. After err nothing is left behind, and the fleet is an empty one.
+func Build(ctx context.Context, prefix string, servers []peers.Server) (f *Fleet, failed []error, err error) {
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
-		return &Fleet{}, err
+		return &Fleet{}, nil, err
 	}
-	f := &Fleet{Dir: dir, Servers: servers}
+	f = &Fleet{Dir: dir}
 	for _, s := range servers {
 		program, err := launch.Build(ctx, dir, s)
-		if err != nil {
+		if ctx.Err() != nil {
 			f.Close()
-			return &Fleet{}, err
+			return &Fleet{}, nil, ctx.Err()
 		}
-		f.programs = append(f.programs, program)
-	}
-	return f, nil
-}
-
-// Start starts a further process of server i on that CPU. Whoever starts it stops
-// it.
-func (f *Fleet) Start(ctx context.Context, i, cpu int) (*launch.Server, error) {
-	return launch.Start(ctx, f.Servers[i], f.programs[i], cpu)
-}
-
-// StartAll starts every server on that CPU; check, when there is one, sees each
-// before the next is started. StopAll or Close ends them, also after an error.
-func (f *Fleet) StartAll(ctx context.Context, cpu int, check func(context.Context, *launch.Server) error) error {
-	for i := range f.Servers {
-		s, err := f.Start(ctx, i, cpu)
 		if err != nil {
-			return err
-		}
-		f.Running = append(f.Running, s)
-		if check == nil {
+			failed = append(failed, err)
 			continue
 		}
-		if err := check(ctx, s); err != nil {
-			return err
-		}
+		f.Servers = append(f.Servers, s)
+		f.programs = append(f.programs, program)
 	}
-	return nil
+	return f, failed, nil
 }
 
-// StopAll ends what StartAll started.
-func (f *Fleet) StopAll() {
-	for _, s := range f.Running {
-		s.Stop()
-	}
-	f.Running = nil
+// Start starts a process of server i on that CPU, with env added to its environment.
+// Whoever starts it stops it.
+func (f *Fleet) Start(ctx context.Context, i, cpu int, env ...string) (*launch.Server, error) {
+	return launch.Start(ctx, f.Servers[i], f.programs[i], cpu, env...)
 }
 
-// Close ends the servers and removes the programs.
+// Close removes the programs.
 func (f *Fleet) Close() {
-	f.StopAll()
 	if f.Dir != "" {
 		_ = os.RemoveAll(f.Dir)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	gobuild "go/build"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -17,16 +18,27 @@ import (
 // buildTime bounds one build, from empty caches.
 const buildTime = 10 * time.Minute
 
+// folders are where an installed program may be although it is not in $PATH: that
+// has them for root alone, or forgets what "go install" installs.
+func folders() []string {
+	return []string{"/usr/sbin", "/usr/local/sbin", filepath.Join(gobuild.Default.GOPATH, "bin")}
+}
+
 // Build compiles s into the folder dir and returns the path of the program. It
-// must run somewhere in the module benchmarks. A C program needs gcc.
+// must run somewhere in the module benchmarks. A C program needs gcc. An installed
+// program is only looked up. The error is exec.ErrNotFound where gcc or that
+// program is missing.
 func Build(ctx context.Context, dir string, s peers.Server) (string, error) {
+	if s.Program != "" {
+		return find(s)
+	}
 	ctx, cancel := context.WithTimeout(ctx, buildTime)
 	defer cancel()
 	out := filepath.Join(dir, s.Name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, s.Package)
-	if s.Package == "" {
-		cmd = exec.CommandContext(ctx, "gcc", "-O2", "-o", out, "-x", "c", "-")
-		cmd.Stdin = bytes.NewReader(s.Source)
+	cmd := exec.CommandContext(ctx, "gcc", "-O2", "-o", out, "-x", "c", "-")
+	cmd.Stdin = bytes.NewReader(s.Source)
+	if s.Package != "" {
+		cmd = exec.CommandContext(ctx, "go", "build", "-tags", s.Tags, "-o", out, s.Package)
 	}
 	said, err := cmd.CombinedOutput()
 	switch {
@@ -38,4 +50,18 @@ func Build(ctx context.Context, dir string, s peers.Server) (string, error) {
 		return "", fmt.Errorf("build %s (run this from the folder benchmarks): %w\n%s", s.Name, err, said)
 	}
 	return out, nil
+}
+
+// find looks an installed program up.
+func find(s peers.Server) (string, error) {
+	path, err := exec.LookPath(s.Program)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	for _, folder := range folders() {
+		if path, err := exec.LookPath(filepath.Join(folder, s.Program)); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("find %s: %w; install it, or leave it out of -servers", s.Name, err)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,5 +162,38 @@ func TestPinSelf(t *testing.T) {
 	}
 	if err := PinSelf(1000); err == nil {
 		t.Error("there is a CPU 1000")
+	}
+}
+
+// What is configured finds its values in the file and on the command line, and
+// leaves no folder behind.
+func TestStartWithConfig(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("STATIC_DIR", "/srv/files")
+	s := peers.Server{Name: "script", Config: []byte("port=$PORT\nfiles=$STATIC_DIR\n"), Args: []string{"-c", "cat $DIR/config >&2; ls -a $DIR >&2; exit 3"}}
+	_, err := Start(t.Context(), s, "/bin/sh", AnyCPU)
+	if err == nil || !regexp.MustCompile(`port=[0-9]+\nfiles=/srv/files\n\.\n\.\.\nconfig\n`).MatchString(err.Error()) {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestBuildOfNoProgram(t *testing.T) {
+	_, err := Build(t.Context(), t.TempDir(), peers.Server{Name: "x", Program: "no-such-server"})
+	if !errors.Is(err, exec.ErrNotFound) || !strings.Contains(err.Error(), "install it") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBuildLooksInTheFoldersOfTheSystem(t *testing.T) {
+	t.Setenv("PATH", "")
+	got, err := find(peers.Server{Name: "x", Program: "nologin"})
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("this system has no /usr/sbin/nologin")
+	}
+	if err != nil || got != "/usr/sbin/nologin" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

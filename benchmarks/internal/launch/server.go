@@ -2,12 +2,14 @@ package launch
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -31,33 +33,47 @@ type Server struct {
 	done   chan struct{} // closed when the process has ended
 	err    error         // how; valid after done
 	output *tail
+	scheme string
 	client http.Client
 }
 
 // Start starts the program of s with GOMAXPROCS=1 on that CPU (or AnyCPU), and
-// returns when it accepts connections. It ends with ctx at the latest; whoever
-// starts it calls Stop.
-func Start(ctx context.Context, s peers.Server, program string, cpu int) (*Server, error) {
+// returns when it accepts connections. env is added to its environment, each as
+// NAME=value; with TLS=1 Get and Do speak HTTPS, and believe any certificate. It ends
+// with ctx at the latest; whoever starts it calls Stop.
+func Start(ctx context.Context, s peers.Server, program string, cpu int, env ...string) (*Server, error) {
 	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	dir, args, err := configure(s, port, env)
 	if err != nil {
 		return nil, err
 	}
 	ctx, end := context.WithCancel(ctx)
 	output := &tail{}
-	cmd := Command(ctx, program, s.Args...)
+	cmd := Command(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "PORT="+strconv.Itoa(port), "GOMAXPROCS=1")
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := StartOn(cmd, cpu); err != nil {
 		end()
+		removeAll(dir)
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	server := &Server{
 		Server: s, Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), PID: cmd.Process.Pid,
-		end: end, done: make(chan struct{}), output: output,
-		client: http.Client{Timeout: getTime, Transport: &http.Transport{DisableKeepAlives: true}},
+		end: end, done: make(chan struct{}), output: output, scheme: "http://",
+		client: http.Client{Timeout: getTime, Transport: &http.Transport{
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		}},
+	}
+	if slices.Contains(env, "TLS=1") {
+		server.scheme = "https://"
 	}
 	go func() {
 		server.err = cmd.Wait()
+		removeAll(dir)
 		close(server.done)
 	}()
 	if err := server.awaitListen(ctx); err != nil {
@@ -65,6 +81,13 @@ func Start(ctx context.Context, s peers.Server, program string, cpu int) (*Serve
 		return nil, fmt.Errorf("start %s: %w", s.Name, err)
 	}
 	return server, nil
+}
+
+// removeAll removes a server's temporary folder, where it has one.
+func removeAll(dir string) {
+	if dir != "" {
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // freePort is a port that was free a moment ago.
@@ -137,7 +160,7 @@ func (s *Server) Get(ctx context.Context, path string) (Answer, error) {
 
 // Do makes a request on a connection of its own.
 func (s *Server) Do(ctx context.Context, method, path string, body io.Reader) (Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Addr+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, s.scheme+s.Addr+path, body)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"sync"
 
@@ -31,45 +29,47 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 type handler struct {
 	server []string // value of the Server header line
 	routes *http.ServeMux
-	waits  endpoint.Waits
 }
 
-// New returns the handler; server is the value of its Server header line.
+// New returns the handler; server is the value of its Server header line. Where
+// there is $STATIC_DIR, /static/NAME is the file NAME in it.
 func New(server string) http.Handler {
 	h := &handler{server: []string{server}, routes: http.NewServeMux()}
 	for _, r := range endpoint.Routes() {
-		h.routes.HandleFunc("GET "+r.Path, h.route(r))
+		h.routes.HandleFunc("GET "+r.Path, route(r))
+	}
+	for path, f := range Diagnostics() {
+		h.routes.HandleFunc("GET "+path, f)
+	}
+	if dir := endpoint.StaticDir(); dir != "" {
+		h.routes.Handle("GET /static/", http.StripPrefix("/static", http.FileServer(http.Dir(dir))))
 	}
 	return h
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header["Server"] = h.server
+	w.Header()["Server"] = h.server
 	switch r.URL.Path {
 	case "/plaintext":
-		header["Content-Type"], header["Content-Length"] = textType, plaintextLength
-		_, _ = w.Write(plaintext)
+		Plaintext(w, r)
 	case "/json":
-		h.json(w)
+		JSON(w, r)
 	case "/echo":
-		h.echo(w, r)
-	case "/gc":
-		debug.FreeOSMemory()
-	case "/goroutines":
-		text(w, strconv.Itoa(runtime.NumGoroutine()))
-	case "/wait":
-		h.waits.Wait(r.Context())
-	case "/cancelled":
-		text(w, h.waits.String())
-	case "/panic":
-		panic("asked for by GET /panic")
+		Echo(w, r)
 	default:
 		h.routes.ServeHTTP(w, r)
 	}
 }
 
-func text(w http.ResponseWriter, s string) { answer(w, textType, []byte(s)) }
+// Plaintext is the handler of /plaintext.
+func Plaintext(w http.ResponseWriter, _ *http.Request) {
+	header := w.Header()
+	header["Content-Type"], header["Content-Length"] = textType, plaintextLength
+	_, _ = w.Write(plaintext)
+}
+
+// Text answers s.
+func Text(w http.ResponseWriter, s string) { answer(w, textType, []byte(s)) }
 
 // answer says the length as well: nbio would send chunks without.
 func answer(w http.ResponseWriter, contentType []string, p []byte) {
@@ -78,7 +78,8 @@ func answer(w http.ResponseWriter, contentType []string, p []byte) {
 	_, _ = w.Write(p)
 }
 
-func (h *handler) json(w http.ResponseWriter) {
+// JSON is the handler of /json.
+func JSON(w http.ResponseWriter, _ *http.Request) {
 	p, err := json.Marshal(endpoint.Message{Message: endpoint.Text})
 	if err != nil {
 		http.Error(w, err.Error(), 500)
@@ -87,7 +88,8 @@ func (h *handler) json(w http.ResponseWriter) {
 	answer(w, jsonType, p)
 }
 
-func (h *handler) echo(w http.ResponseWriter, r *http.Request) {
+// Echo is the handler of /echo.
+func Echo(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		http.Error(w, "POST only", http.StatusMethodNotAllowed)
 		return
@@ -102,9 +104,9 @@ func (h *handler) echo(w http.ResponseWriter, r *http.Request) {
 	answer(w, bytesType, body.Bytes())
 }
 
-func (h *handler) route(r endpoint.Route) http.HandlerFunc {
+func route(r endpoint.Route) http.HandlerFunc {
 	if r.Param == "" {
-		return func(w http.ResponseWriter, _ *http.Request) { text(w, r.Plain) }
+		return func(w http.ResponseWriter, _ *http.Request) { Text(w, r.Plain) }
 	}
-	return func(w http.ResponseWriter, req *http.Request) { text(w, req.PathValue(r.Param)) }
+	return func(w http.ResponseWriter, req *http.Request) { Text(w, req.PathValue(r.Param)) }
 }

@@ -29,6 +29,11 @@ func main() {
 	for _, r := range endpoint.Routes() {
 		routes.GET(r.Path, route(r))
 	}
+	if dir := endpoint.StaticDir(); dir != "" {
+		serve := files(dir)
+		routes.GET("/static/{filepath:*}", serve)
+		routes.HEAD("/static/{filepath:*}", serve)
+	}
 	server := &fasthttp.Server{Name: "fasthttp", Handler: handler(routes.Handler)}
 	log.Fatal("fasthttp: ", server.ListenAndServe(addr))
 }
@@ -59,6 +64,16 @@ func handler(routes fasthttp.RequestHandler) fasthttp.RequestHandler {
 			routes(c)
 		}
 	}
+}
+
+// files keeps files open, and the small ones in memory, for ten seconds: its default.
+func files(dir string) fasthttp.RequestHandler {
+	fs := &fasthttp.FS{
+		Root:            dir,
+		PathRewrite:     fasthttp.NewPathSlashesStripper(1),
+		AcceptByteRange: true,
+	}
+	return fs.NewRequestHandler()
 }
 
 func text(c *fasthttp.RequestCtx, s string) {

@@ -41,7 +41,7 @@ func (c *Config) check() error {
 }
 
 func (s *Site) check() error {
-	checks := []func() error{s.checkRedirects, s.checkRewrites, s.checkAuth, s.checkProxies, s.checkCORS, s.checkHeaders, s.checkPair}
+	checks := []func() error{s.checkRedirects, s.checkRewrites, s.checkAuth, s.checkProxies, s.checkCORS, s.checkHeaders, s.checkFiles, s.checkPair}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err

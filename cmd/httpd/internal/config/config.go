@@ -1,8 +1,9 @@
 // Package config is what httpd can be told: by flags, by the environment and by a file, in the same words.
 //
 // The structs here are the table of all settings. A field's tag says how it is called ("toml"), what it is ("doc"), which
-// placeholder its value has in a help text ("arg"), and whether it is a flag ("flag": "yes", or its letter); the name of the flag,
-// of the environment variable and of the key in a file are made of the one name. Its type says what is right.
+// placeholder its value has in a help text ("arg"), whether it is a flag ("flag": "yes", or its letter), and what that means
+// without a value ("bare"); the name of the flag, of the environment variable and of the key in a file are made of the one name.
+// Its type says what is right.
 //
 // What is said twice is decided by the closer one: a flag, then the environment, then the file, then the default.
 package config
@@ -58,6 +59,8 @@ type Site struct {
 	Auth      []Auth     `toml:"auth"`
 	CORS      *CORS      `toml:"cors"`
 	Proxies   []Proxy    `toml:"proxy"`
+
+	Files
 }
 
 // Redirect sends clients elsewhere.
@@ -122,7 +125,7 @@ func Default() *Config {
 		TLSMinVersion: Choice{Value: "1.2", Of: []string{"1.2", "1.3"}},
 		TLSClientAuth: Choice{Value: "off", Of: []string{"off", "optional", "required"}},
 
-		Site: Site{Listing: Bool{Value: true}},
+		Site: Site{Listing: Bool{Value: true}, Files: defaultFiles()},
 	}
 }
 

@@ -24,14 +24,16 @@ func source(file string) *Source {
 
 const hash = "$2a$04$zVHmKQtGGQob.b/Nc7l9NO8UlrYcW05FiuCj/SxsFO/ZtiN9.mNzy"
 
-// Every mistake names the line, the key, and what would be right.
+// mistake is a file with one, the line and the key that the error names, and words that it says of what would be right.
+type mistake struct {
+	name, text string
+	line       int
+	key        string
+	says       []string
+}
+
 func TestMistakesInAFile(t *testing.T) {
-	for _, tt := range []struct {
-		name, text string
-		line       int
-		key        string
-		says       []string
-	}{
+	expectErrors(t, []mistake{
 		{"no TOML", "listen = [\n", 1, "listen", nil},
 		{"no value", "\nlog =\n", 2, "log", nil},
 		{"unknown key", "drian = \"5s\"\n", 1, "drian", []string{"did you mean drain?"}},
@@ -73,7 +75,12 @@ func TestMistakesInAFile(t *testing.T) {
 		{"proxy without upstream", "[[proxy]]\npath = \"/\"\n", 1, "proxy.to", []string{"missing"}},
 		{"size", "[[proxy]]\npath = \"/\"\nto = [\"http://x\"]\nmax_body = \"10 apples\"\n", 4, "proxy.max_body", []string{"10MiB"}},
 		{"credentials for all", "[cors]\norigins = [\"*\"]\ncredentials = true\n", 3, "cors.credentials", []string{"any page"}},
-	} {
+	})
+}
+
+func expectErrors(t *testing.T, mistakes []mistake) {
+	t.Helper()
+	for _, tt := range mistakes {
 		t.Run(tt.name, func(t *testing.T) {
 			file := write(t, tt.text)
 			_, err := source(file).Load()
@@ -216,6 +223,7 @@ func TestTable(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add(everything)
+	f.Add(everyFileKey)
 	f.Add("[[site]]\nhosts = [\"a\"]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Default()

@@ -11,9 +11,10 @@ type Setting struct {
 	Letter string // of the flag, "" without
 	Flag   bool
 	Arg    string
+	Bare   string // what the flag says without a value; elements of a list stand between commas
 	Doc    string
-	Of     []string // the words that are allowed, nil for others
 	Reload bool     // a reload takes it over; others hold from the next start on
+	Of     []string // the words that are allowed, nil for others
 	index  []int
 }
 
@@ -54,8 +55,11 @@ func settingsOf(t reflect.Type, at []int) (list []Setting) {
 			list = append(list, settingsOf(f.Type, index)...)
 			continue
 		}
-		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Doc: f.Tag.Get("doc"), index: index}
-		s.Reload = f.Tag.Get("reload") != "" || t == reflect.TypeFor[Site]()
+		s := Setting{Key: f.Tag.Get("toml"), Arg: f.Tag.Get("arg"), Bare: f.Tag.Get("bare"), Doc: f.Tag.Get("doc"), index: index}
+		s.Reload = f.Tag.Get("reload") != "" || len(at) > 0 // all that is a site's
+		if s.Arg == "bool" {
+			s.Bare = "true"
+		}
 		if words := f.Tag.Get("one"); words != "" {
 			s.Of = strings.Split(words, ",")
 		}

@@ -30,6 +30,10 @@ func fromTOML(v Value, data any) error {
 		}
 		for _, e := range data {
 			s, ok := e.(string)
+			if n, isNumber := e.(int64); isNumber {
+				_, ok = v.(*Codes)
+				s = fmt.Sprint(n)
+			}
 			if !ok {
 				return fmt.Errorf("%v is no text: write it in quotes", e)
 			}

@@ -15,6 +15,10 @@ func (*Hosts) isList()    {}
 func (*Networks) isList() {}
 func (*Targets) isList()  {}
 func (*Addrs) isList()    {}
+func (*Codings) isList()  {}
+func (*Formats) isList()  {}
+func (*Codes) isList()    {}
+func (*Folders) isList()  {}
 
 // Reset implements Value, here and below.
 func (t *Text) Reset()     { *t = "" }
@@ -31,6 +35,10 @@ func (n *Networks) Reset() { *n = nil }
 func (t *Targets) Reset()  { *t = nil }
 func (p *Pairs) Reset()    { *p = nil }
 func (a *Addrs) Reset()    { *a = nil }
+func (c *Codings) Reset()  { *c = Codings{} }
+func (f *Formats) Reset()  { *f = nil }
+func (c *Codes) Reset()    { *c = nil }
+func (f *Folders) Reset()  { *f = nil }
 
 // String implements Value, here and below: as a file has it.
 func (t *Text) String() string { return fmt.Sprintf("%q", string(*t)) }
@@ -47,6 +55,10 @@ func (n *Names) String() string    { return quoted(*n) }
 func (h *Hosts) String() string    { return quoted(*h) }
 func (t *Targets) String() string  { return quoted(*t) }
 func (a *Addrs) String() string    { return quoted(*a) }
+func (c *Codings) String() string  { return quoted(c.Names) }
+func (f *Formats) String() string  { return quoted(*f) }
+func (c *Codes) String() string    { return quoted(*c) }
+func (f *Folders) String() string  { return quoted(*f) }
 func (n *Networks) String() string {
 	var list []string
 	for _, p := range *n {
@@ -86,3 +98,11 @@ func (n *Networks) UnmarshalTOML(v any) error { return fromTOML(n, v) }
 func (t *Targets) UnmarshalTOML(v any) error  { return fromTOML(t, v) }
 func (a *Addrs) UnmarshalTOML(v any) error    { return fromTOML(a, v) }
 func (p *Pairs) UnmarshalTOML(v any) error    { return p.fromTable(v) }
+func (f *Formats) UnmarshalTOML(v any) error  { return fromTOML(f, v) }
+func (c *Codes) UnmarshalTOML(v any) error    { return fromTOML(c, v) }
+func (f *Folders) UnmarshalTOML(v any) error  { return fromTOML(f, v) }
+func (c *Codings) UnmarshalTOML(v any) error {
+	err := fromTOML(c, v)
+	c.Given = true // also an empty list
+	return err
+}

@@ -8,7 +8,6 @@ package vhost
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 	"time"
@@ -27,17 +26,40 @@ type Options struct {
 	Live   http.Middleware   // directly in front of the files; nil without
 }
 
-// maxBody bounds the body of a request that is not passed on, in bytes: files have no use for one. A form's worth is let
-// through to the 405 that the method has.
+// maxBody bounds the body of a request that is neither passed on nor an upload, in bytes. A form's worth is let through to the
+// 405 that the method has.
 const maxBody = 4 << 10
 
 // unbounded is for proxies: the upstream has limits of its own.
 const unbounded = 1 << 62
 
-// Build makes the sites of c. Errors name the key; nothing is left open then. What they hold is given back when nothing refers to
-// them any more, which requests that are at work may do.
-func Build(c *config.Config, o Options) (*http.Sites, error) {
+// Sites are what a server serves, and what that holds.
+type Sites struct {
+	*http.Sites
+	folders []*static.Files
+}
+
+// Close gives back what the sites hold, when the requests that use it have ended. What comes later is answered by 503: call it
+// when the server has others, and these are Drained, or when it has ended.
+func (s *Sites) Close() {
+	for _, f := range s.folders {
+		_ = f.Close() // of what was only read
+	}
+}
+
+// Build makes the sites of c. Errors name the key; nothing is left open then.
+func Build(c *config.Config, o Options) (*Sites, error) {
 	b := &builder{config: c, Options: o, passwords: newPasswords()}
+	sites, err := b.sites(c)
+	if err != nil {
+		b.built.Close()
+		return nil, err
+	}
+	b.built.Sites = sites
+	return &b.built, nil
+}
+
+func (b *builder) sites(c *config.Config) (*http.Sites, error) {
 	var other *http.App
 	if c.Root != "" || len(c.Proxies)+len(c.Redirects) > 0 {
 		var err error
@@ -47,7 +69,7 @@ func Build(c *config.Config, o Options) (*http.Sites, error) {
 	}
 	if other == nil {
 		other = http.New()
-		other.Use(o.Around...)
+		other.Use(b.Around...)
 		other.Use(b.front()...)
 		other.Any("/", func(*http.Ctx) error { return http.NewError(421, "there is no such site here") }, http.Inline)
 	}
@@ -70,13 +92,17 @@ type builder struct {
 	config *config.Config
 	Options
 	passwords *passwords
+	built     Sites
 }
 
 // content is what answers for a path.
 type content struct {
 	handler http.Handler
-	maxBody int64
+	maxBody func(c *http.Ctx) int64 // in bytes, for a request; from unbounded on there is no bound
 }
+
+// small is for what has no use for a body.
+func small(*http.Ctx) int64 { return maxBody }
 
 func (b *builder) app(s *config.Site) (*http.App, error) {
 	var contents http.Table[content]
@@ -89,15 +115,11 @@ func (b *builder) app(s *config.Site) (*http.App, error) {
 			return nil, config.Within("proxy", i, err)
 		}
 	}
-	var files http.Handler = func(*http.Ctx) error { return http.NewError(404, "") }
+	files := content{func(*http.Ctx) error { return http.NewError(404, "") }, small}
 	if s.Root != "" {
-		f, err := static.New(string(s.Root), fileOptions(s)...)
-		if err != nil {
-			return nil, config.At("root", fmt.Errorf("cannot serve %s: %w", s.Root, Plain(err)))
-		}
-		files = f.Serve
-		if b.Live != nil {
-			files = b.Live(files)
+		var err error
+		if files, err = b.files(s); err != nil {
+			return nil, err
 		}
 	}
 	rules, err := b.rules(s)
@@ -110,24 +132,16 @@ func (b *builder) app(s *config.Site) (*http.App, error) {
 	app.Mount("/", func(c *http.Ctx) error {
 		found, _, ok := contents.Match(c)
 		if !ok {
-			found = content{files, maxBody}
+			found = files
 		}
-		if found.maxBody < unbounded {
-			if err := c.LimitBody(found.maxBody); err != nil {
+		if limit := found.maxBody(c); limit < unbounded {
+			if err := c.LimitBody(limit); err != nil {
 				return err
 			}
 		}
 		return found.handler(c)
 	}, http.Inline, http.StreamBody, http.MaxBody(unbounded))
 	return app, nil
-}
-
-func fileOptions(s *config.Site) []static.Option {
-	opts := []static.Option{static.WithListing(s.Listing.Or(true))}
-	if len(s.Index) > 0 {
-		opts = append(opts, static.WithIndex(s.Index...))
-	}
-	return opts
 }
 
 // Plain takes the system's own words out of an error, without the calls and paths that were put around them: the caller names
@@ -181,7 +195,7 @@ func (b *builder) proxy(p *config.Proxy) (content, error) {
 	if p.MaxBody > 0 {
 		limit = int64(p.MaxBody)
 	}
-	return content{h, limit}, nil
+	return content{h, func(*http.Ctx) int64 { return limit }}, nil
 }
 
 // strip takes a prefix off the path, for h alone.
