@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,7 @@ func (s *Server) callbacks() *reactor.Callbacks {
 				w := s.workers[tcp.Loop()]
 				c := &conn{tcp: tcp, place: w.placeOf(tcp)}
 				tcp.SetContext(c)
-				c.rest()
+				c.begin()
 				return
 			}
 			of(tcp).gone()
@@ -31,6 +32,16 @@ func (s *Server) callbacks() *reactor.Callbacks {
 		Timeout:       func(tcp *reactor.TcpConnection) { of(tcp).timeout() },
 		Drain:         func(tcp *reactor.TcpConnection) { of(tcp).drain() },
 	}
+}
+
+// begin waits for the first request. A connection over which another protocol than HTTP/1 was agreed on by ALPN, such as a
+// validation by ACME (RFC 8737 section 3), is ended: what has been made sure of for HTTP may not hold there.
+func (c *conn) begin() {
+	if state, ok := c.tcp.TLS(); ok && state.NegotiatedProtocol != "" && !strings.HasPrefix(state.NegotiatedProtocol, "http/1.") {
+		c.finish()
+		return
+	}
+	c.rest()
 }
 
 // gone is the Connection callback at the end.

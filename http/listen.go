@@ -23,27 +23,32 @@ func ListenWith(opts ...reactor.ServerOption) ListenOption {
 // A Preface reads what stands in front of the first request of a connection, such as the header of the PROXY protocol. It is given
 // the bytes that have come so far, and the peer of the connection, and returns the length of the preface, and the addresses that
 // Ctx.RemoteAddr and Ctx.LocalAddr are to return from then on; those that are not valid stay as they were. n is 0 while more bytes are needed, and -1
-// when there is no preface and none is needed. An error closes the connection. It runs on the connection's loop.
+// when there is no preface and none is needed. An error closes the connection. It runs on the connection's loop. With ListenTLS it
+// stands in front of TLS.
 type Preface func(b []byte, peer reactor.InetAddress) (n int, remote, local reactor.InetAddress, err error)
 
-// WithPreface has each connection begin by a preface. It must come within Server.HeaderTimeout.
+// WithPreface has each connection begin by a preface. It must come within Server.HeaderTimeout, in front of TLS within the time
+// that a handshake may take.
 func WithPreface(read Preface) ListenOption {
 	return func(o *listenOptions) { o.preface = read }
 }
 
-// prefaced is a connection whose preface has not come yet.
+// prefaced reads the prefaces of a listener's connections.
 type prefaced struct {
 	server *Server
 	read   Preface
 }
 
 // callbacks of a listener's connections: with a preface they begin by that.
-func (s *Server) callbacksFor(o *listenOptions) *reactor.Callbacks {
+func (s *Server) callbacksFor(o *listenOptions, secure bool) *reactor.Callbacks {
 	cb := s.callbacks()
 	if o.preface == nil {
 		return cb
 	}
 	p := &prefaced{s, o.preface}
+	if secure {
+		return p.inFrontOfTLS(o, cb)
+	}
 	return &reactor.Callbacks{
 		Connection: func(tcp *reactor.TcpConnection) {
 			if tcp.Connected() {
@@ -74,6 +79,14 @@ func (p *prefaced) receive(tcp *reactor.TcpConnection, in *reactor.Buffer, next 
 	case n > 0:
 		in.Retrieve(n)
 	}
+	c := &conn{tcp: tcp, place: p.placeOf(tcp, remote, local)}
+	tcp.SetContext(c)
+	tcp.SetCallbacks(next)
+	c.rest()
+}
+
+// placeOf is the place of a connection whose preface has named addresses.
+func (p *prefaced) placeOf(tcp *reactor.TcpConnection, remote, local reactor.InetAddress) *place {
 	w := p.server.workers[tcp.Loop()]
 	at := w.placeOf(tcp)
 	if remote.IsValid() || local.IsValid() {
@@ -82,10 +95,29 @@ func (p *prefaced) receive(tcp *reactor.TcpConnection, in *reactor.Buffer, next 
 			at.local = local
 		}
 	}
-	c := &conn{tcp: tcp, place: at}
-	tcp.SetContext(c)
-	tcp.SetCallbacks(next)
-	c.rest()
+	return at
+}
+
+// inFrontOfTLS has the preface read before the handshake. What it names waits in the connection's context.
+func (p *prefaced) inFrontOfTLS(o *listenOptions, cb *reactor.Callbacks) *reactor.Callbacks {
+	o.reactor = append(o.reactor, reactor.WithTLSPreface(func(tcp *reactor.TcpConnection, b []byte) (int, error) {
+		n, remote, local, err := p.read(b, tcp.PeerAddr())
+		if err == nil && n != 0 {
+			tcp.SetContext(p.placeOf(tcp, remote, local))
+		}
+		return n, err
+	}))
+	whole := *cb
+	whole.Connection = func(tcp *reactor.TcpConnection) {
+		if at, ok := tcp.Context().(*place); ok {
+			c := &conn{tcp: tcp, place: at}
+			tcp.SetContext(c)
+			c.begin()
+			return
+		}
+		cb.Connection(tcp)
+	}
+	return &whole
 }
 
 // remoteAddr is the peer of the connection, or whom a preface has named in its place.

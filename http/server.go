@@ -156,8 +156,9 @@ func (s *Server) listen(addr string, secure bool, options []ListenOption) (react
 		}
 		opts = append(opts, reactor.WithTLS(s.TLS))
 	}
+	callbacks := s.callbacksFor(&listen, secure)
 	opts = append(append(opts, s.ListenOptions...), listen.reactor...)
-	l, err := reactor.NewTcpServer(base, parsed, s.callbacksFor(&listen), opts...)
+	l, err := reactor.NewTcpServer(base, parsed, callbacks, opts...)
 	if err != nil {
 		return reactor.InetAddress{}, err
 	}

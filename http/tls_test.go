@@ -261,3 +261,21 @@ func TestTruncatedBody(t *testing.T) {
 		t.Fatal("the handler waits")
 	}
 }
+
+// TestOtherProtocolByALPN: who agrees on another protocol than HTTP, as a validation by ACME does, gets its handshake and no more.
+func TestOtherProtocolByALPN(t *testing.T) {
+	cert, _, _ := makeCertificate("localhost")
+	addr := serveTLS(t, &Server{Handler: echo, TLS: &reactor.TLS{Config: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"acme-tls/1"}}}})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := trusting(cert)
+		config.NextProtos, config.MaxVersion = []string{"acme-tls/1"}, version
+		c := tls.Client(dialPlain(t, addr), config)
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, goodRequest) // it may find the connection closed
+		if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}

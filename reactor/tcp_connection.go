@@ -36,7 +36,7 @@ type Callbacks struct {
 	// connection is closed with ErrTimeout.
 	Timeout func(c *TcpConnection)
 	// Drain: the server shuts down; finish what was begun, then Shutdown. nil:
-	// Shutdown.
+	// Shutdown. During a TLS handshake it comes behind that.
 	Drain func(c *TcpConnection)
 }
 
@@ -144,6 +144,7 @@ const (
 	readsWhenFull            // output above the high-water mark does not pause reading
 	announced                // the Connection callback has run
 	pausedByTLS              // a handshake waits for its turn, or is worked on elsewhere
+	drainsLater              // the server shuts down, and a handshake is to be finished first
 )
 
 func (f *connFlags) set(bits connFlags)     { *f |= bits }
@@ -160,6 +161,8 @@ type connShared struct {
 	tls    *TLS // nil: none
 	client bool
 	gone   func(*TcpConnection) // the last thing that happens to a connection
+	// preface reads what stands in front of TLS; nil: nothing does
+	preface func(*TcpConnection, []byte) (int, error)
 }
 
 // DefaultLinger is how long after Shutdown a peer may take no byte of the output

@@ -127,6 +127,7 @@ func (s *TcpServer) shareWithLoops() {
 		shared[loop] = &connShared{
 			loop: loop, name: s.opts.name, logger: s.opts.logger,
 			marks: s.opts.marks, linger: s.opts.linger, tls: s.opts.tls, gone: s.gone,
+			preface: s.opts.preface,
 		}
 	}
 	s.mu.Lock()

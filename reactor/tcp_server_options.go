@@ -20,6 +20,7 @@ type serverOptions struct {
 	marks    waterMarks
 	linger   time.Duration
 	tls      *TLS
+	preface  func(*TcpConnection, []byte) (int, error)
 	logger   *slog.Logger
 }
 
@@ -124,6 +125,15 @@ func WithWaterMarks(low, high, hard int) ServerOption {
 // WithLinger sets how long Shutdown waits for a peer that takes no output, and, up
 // to 5 seconds, for one that sends no FIN. Default: DefaultLinger.
 func WithLinger(d time.Duration) ServerOption { return func(o *serverOptions) { o.linger = d } }
+
+// WithTLSPreface has f read what stands in front of TLS, such as the header of a
+// load balancer. It is given what has arrived so far and returns the length of the
+// preface; 0 while more is needed, and -1 where there is none. An error closes the
+// connection. It comes before the Connection callback, within the time of the
+// handshake, and may use SetContext. Loop goroutine. Without WithTLS it does nothing.
+func WithTLSPreface(f func(c *TcpConnection, b []byte) (n int, err error)) ServerOption {
+	return func(o *serverOptions) { o.preface = f }
+}
 
 // WithLogger sets where the server reports. Default: its base loop's logger; nil
 // discards.

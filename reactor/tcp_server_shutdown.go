@@ -92,12 +92,14 @@ func (s *TcpServer) onOwnLoop() bool {
 	return s.base.IsInLoopThread()
 }
 
-// drain asks a connection to finish, unless it is at its end already. One that is
-// not established yet has nothing to finish.
+// drain asks a connection to finish, unless it is at its end already. One whose TLS
+// handshake is under way was accepted, and its peer is about to ask for something: it
+// is asked when that is through, which must be soon.
 func drain(c *TcpConnection) {
 	switch {
 	case c.State() == Connecting:
-		c.closeInLoop(ErrClosed)
+		c.flags.set(drainsLater)
+		c.tls().handshake.hurry()
 	case !c.Connected():
 	case c.cb.Drain != nil:
 		c.cb.Drain(c)

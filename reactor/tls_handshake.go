@@ -29,6 +29,7 @@ type handshake struct {
 	told  func(*TcpConnection) // of a StartTLS that is complete; may be nil
 	err   error                // valid when the coroutine has ended
 
+	prefaced bool // what stands in front of TLS was read
 	asked    bool // for its turn
 	turn     bool // it has it
 	away     bool // a step runs on a goroutine
@@ -87,12 +88,35 @@ func (h *handshake) advance() {
 	}
 	t.raw.Own()
 	switch {
-	case !t.ready():
+	case !h.asked && !h.readPreface(), !t.ready():
 	case h.turn:
 		h.step()
 	case !h.asked:
 		h.ask()
 	}
+}
+
+// readPreface takes what stands in front of TLS, and says whether it is through.
+func (h *handshake) readPreface() bool {
+	t, c := h.t, h.t.c
+	if h.prefaced || c.shared.preface == nil || t.client {
+		return true
+	}
+	n, err := c.shared.preface(c, t.raw.Peek())
+	if err == nil && n == 0 && t.fin {
+		err = ErrTruncated
+	}
+	switch {
+	case err != nil:
+		h.failed(err)
+		return false
+	case n == 0:
+		return false
+	case n > 0:
+		t.raw.Retrieve(n)
+	}
+	h.prefaced = true
+	return true
 }
 
 // step resumes the coroutine, here or elsewhere.
@@ -198,6 +222,15 @@ func (h *handshake) patience() {
 	c.SetDeadline(end)
 }
 
+// shutdownWait is how long a handshake may take from the shutdown of its server on.
+const shutdownWait = 2 * time.Second
+
+// hurry brings the end forward, for a server that shuts down.
+func (h *handshake) hurry() {
+	h.end = min(h.end, later(h.t.c.Loop().Now(), shutdownWait))
+	h.t.c.SetDeadline(h.end)
+}
+
 func (h *handshake) complete() {
 	t, c := h.t, h.t.c
 	h.leave()
@@ -218,6 +251,9 @@ func (h *handshake) complete() {
 	}
 	if !c.flags.any(destroying) {
 		t.open() // data may have come behind the handshake
+	}
+	if c.flags.any(drainsLater) {
+		drain(c)
 	}
 }
 

@@ -277,35 +277,6 @@ func TestTLSLockedThread(t *testing.T) {
 	}
 }
 
-// TestTLSShutdownDuringHandshakes: connections that are none yet do not hold Shutdown
-// up: those that have sent nothing, that wait for their turn, for the client, for a
-// callback.
-func TestTLSShutdownDuringHandshakes(t *testing.T) {
-	hello := clientHello(t)
-	over := serverTLS()
-	over.MaxHandshakes = 2
-	server, failed, held, release := heldServer(t, over)
-	defer close(release)
-	conns := []net.Conn{dialPlain(t, server.Addr())}
-	for range 3 {
-		conn := dialPlain(t, server.Addr())
-		_, err := conn.Write(hello)
-		must(t, err)
-		conns = append(conns, conn)
-	}
-	for range 2 {
-		receive(t, held, "a callback that waits")
-	}
-	eventually(t, "all are there", func() bool { return server.ConnectionCount() == len(conns) })
-	must(t, server.Shutdown(t.Context()))
-	for _, conn := range conns {
-		expectClosed(t, conn)
-		if receive(t, failed, "the failure") == nil {
-			t.Error("no error")
-		}
-	}
-}
-
 // TestTLSQuitDuringHandshakes: a loop that quits ends handshakes in every state;
 // a step that comes back later finds nobody.
 func TestTLSQuitDuringHandshakes(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/carillon-go/carillon/http"
@@ -46,12 +47,12 @@ func (l *accessLog) around() []http.Middleware {
 	if l.requests == nil {
 		return nil
 	}
-	return []http.Middleware{middleware.Log(l.requests, middleware.LogOptions{Combined: l.format == "combined"})}
+	return []http.Middleware{middleware.Log(l.requests, middleware.LogOptions{Combined: l.format == "combined", TLS: l.format == "json"})}
 }
 
-// wrap adds the request log to h.
-func (l *accessLog) wrap(h http.Handler) http.Handler {
-	for _, m := range l.around() {
+// wrap puts the request log around h, and between them what is inside.
+func (l *accessLog) wrap(h http.Handler, inside ...http.Middleware) http.Handler {
+	for _, m := range slices.Backward(append(l.around(), inside...)) {
 		h = m(h)
 	}
 	return h

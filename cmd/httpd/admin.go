@@ -7,10 +7,10 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"github.com/carillon-go/carillon/cmd/httpd/internal/listener"
 	"github.com/carillon-go/carillon/cmd/httpd/internal/monitor"
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/middleware"
-	"github.com/carillon-go/carillon/reactor"
 )
 
 // admin is a server of its own beside the daemon's, for the operator: health, metrics, and a page with the figures of the
@@ -27,6 +27,9 @@ func newAdmin(d *daemon) *admin {
 	a := &admin{d: d, app: http.New(), set: metrics.NewSet(), recorder: &monitor.Recorder{}}
 	a.app.Server.Loops = 1
 	a.app.Server.Logger = d.access.logger
+	if d.secure != nil {
+		a.app.Server.TLS = d.secure.Server()
+	}
 	a.set.NewGauge("http_connections", func() float64 { return float64(d.server.ConnectionCount()) })
 	return a
 }
@@ -37,7 +40,7 @@ func (a *admin) around() []http.Middleware {
 }
 
 // listen opens the admin's addresses and serves there what concerns those that are bound.
-func (a *admin) listen(ctx context.Context, bound []reactor.InetAddress) error {
+func (a *admin) listen(ctx context.Context, bound []listener.Bound) error {
 	var where []string
 	for _, b := range bound {
 		where = append(where, b.String())

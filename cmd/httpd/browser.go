@@ -20,7 +20,8 @@ func openBrowser(url string) error {
 // outermost is the URL that others in the network can use, if there is one.
 func outermost(list []string) string {
 	for _, url := range list {
-		if !strings.HasPrefix(url, "http://localhost") && !strings.HasPrefix(url, "http://127.") && !strings.HasPrefix(url, "unix:") {
+		_, host, ok := strings.Cut(url, "://")
+		if ok && !strings.HasPrefix(host, "localhost") && !strings.HasPrefix(host, "127.") {
 			return url
 		}
 	}

@@ -22,8 +22,9 @@ import (
 )
 
 // newBrowser starts a headless Chromium with an empty profile and returns a tab
-// of it. At the end of the test, whatever the page complained of fails the test.
-func newBrowser(t *testing.T) (context.Context, *complaints) {
+// of it, with further options. At the end of the test, whatever the page complained of
+// fails the test.
+func newBrowser(t *testing.T, further ...chromedp.ExecAllocatorOption) (context.Context, *complaints) {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -43,6 +44,7 @@ func newBrowser(t *testing.T) (context.Context, *complaints) {
 		chromedp.Flag("no-proxy-server", true),
 		chromedp.UserDataDir(t.TempDir()),
 	)
+	opts = append(opts, further...)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)

@@ -17,10 +17,10 @@ import (
 	"github.com/carillon-go/carillon/cmd/httpd/internal/config"
 	"github.com/carillon-go/carillon/cmd/httpd/internal/listener"
 	"github.com/carillon-go/carillon/cmd/httpd/internal/live"
+	"github.com/carillon-go/carillon/cmd/httpd/internal/secure"
 	"github.com/carillon-go/carillon/cmd/httpd/internal/vhost"
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/proxyproto"
-	"github.com/carillon-go/carillon/reactor"
 )
 
 // daemon is a process that serves: from its settings to its end by a signal. One goroutine.
@@ -37,6 +37,8 @@ type daemon struct {
 	server    *http.Server
 	sites     servedSites
 	listeners *listener.Set
+	secure    *secure.TLS    // nil without
+	port      int            // of HTTPS, that is redirected to
 	admin     *admin         // nil without
 	reloader  *live.Reloader // nil without
 }
@@ -103,15 +105,18 @@ func errorAnswer(c *http.Ctx, e *http.Error) error {
 }
 
 // start opens everything that a request needs, and begins to serve.
-func (d *daemon) start() ([]reactor.InetAddress, error) {
+func (d *daemon) start() ([]listener.Bound, error) {
 	if d.extras.live {
 		d.reloader = live.New(d.access.logger)
+	}
+	if err := d.openTLS(); err != nil {
+		return nil, err
 	}
 	if d.handler == nil && len(d.config.Admin) > 0 {
 		d.admin = newAdmin(d)
 	}
 	if d.handler != nil {
-		d.server.Handler = d.access.wrap(d.handler(d.server))
+		d.server.Handler = d.access.wrap(d.handler(d.server), d.secure.Middleware(d.config, d.redirectPort(d.config))...)
 	} else if err := d.setSites(d.config); err != nil {
 		return nil, err
 	}
@@ -119,7 +124,7 @@ func (d *daemon) start() ([]reactor.InetAddress, error) {
 	if p := d.config.ProxyProtocol; len(p) > 0 {
 		opts = append(opts, proxyproto.Accept(p...))
 	}
-	var bound []reactor.InetAddress
+	var bound []listener.Bound
 	for _, addr := range d.config.Listen {
 		at, err := d.listeners.Open(d.cmd.Context(), d.server, addr, opts...)
 		if err != nil {
@@ -135,12 +140,18 @@ func (d *daemon) start() ([]reactor.InetAddress, error) {
 	for _, name := range d.listeners.Unused() {
 		d.access.logger.Warn("a socket that was handed over is not in the config, and is closed", "address", name)
 	}
+	for _, b := range bound {
+		if b.Secure && d.port == 0 && !b.IsUnix() {
+			d.port = int(b.AddrPort().Port())
+		}
+	}
+	d.startTLS()
 	return bound, d.server.Start()
 }
 
 // setSites has the server serve the sites of c from the next request on. After an error it serves what it did before.
 func (d *daemon) setSites(c *config.Config) error {
-	o := vhost.Options{Around: d.access.around()}
+	o := vhost.Options{Around: d.access.around(), Behind: d.secure.Middleware(c, d.redirectPort(c))}
 	if d.admin != nil {
 		o.Around = append(o.Around, d.admin.around()...)
 	}
@@ -239,6 +250,9 @@ func (d *daemon) closeExtras() {
 	if d.reloader != nil {
 		_ = d.reloader.Close() // it only ends watching
 	}
+	if d.secure != nil {
+		d.secure.Close()
+	}
 }
 
 // stopNow gives back what a server that was never started holds.
@@ -252,7 +266,7 @@ func stopNow(server *http.Server) error {
 }
 
 // announce prints what is served and where.
-func (d *daemon) announce(bound []reactor.InetAddress) {
+func (d *daemon) announce(bound []listener.Bound) {
 	var list []string
 	for _, addr := range bound {
 		list = append(list, urls(addr)...)
@@ -260,6 +274,9 @@ func (d *daemon) announce(bound []reactor.InetAddress) {
 	text := fmt.Sprintf("Carillon serves %s\n", d.describe())
 	for _, url := range list {
 		text += "  " + url + "\n"
+	}
+	if d.secure != nil && d.secure.Fingerprint() != "" {
+		text += "Self-signed certificate, SHA-256 " + d.secure.Fingerprint() + "\n"
 	}
 	if d.extras.qr {
 		text += qrCode(outermost(list))

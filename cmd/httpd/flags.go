@@ -27,8 +27,13 @@ func (f *settingFlags) add(cmd *cobra.Command, keys ...string) {
 		flag := flags.VarPF(v, s.FlagName(), s.Letter, help(s))
 		flag.NoOptDefVal = s.Bare
 		complete := cobra.NoFileCompletions
-		if s.Of != nil {
+		switch {
+		case s.Of != nil:
 			complete = cobra.FixedCompletions(s.Of, cobra.ShellCompDirectiveNoFileComp)
+		case s.Arg == "FILE":
+			complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+		case s.Arg == "DIR":
+			complete = cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 		}
 		_ = cmd.RegisterFlagCompletionFunc(s.FlagName(), complete)
 	}
@@ -40,8 +45,8 @@ func help(s config.Setting) string {
 	value := strings.Trim(s.In(config.Default()).String(), `"`)
 	switch {
 	case s.Key == "listen":
-		value = config.DefaultListen
-	case value == "" || value == "false" || value == "0" || value == "0s" || value == "[]":
+		value = config.DefaultListen + ", with certificates https://:8443, with acme https://:443 and :80"
+	case value == "" || value == "0" || value == "0s" || value == "[]" || value == "false":
 		return text
 	}
 	return text + " (default " + value + ")"

@@ -6,35 +6,38 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/carillon-go/carillon/reactor"
+	"github.com/carillon-go/carillon/cmd/httpd/internal/listener"
 )
 
 // urls returns where a browser finds a listener that is bound to addr: for a
 // wildcard this machine's name for itself and its address in the network.
-func urls(addr reactor.InetAddress) []string {
+func urls(addr listener.Bound) []string {
 	if addr.IsUnix() {
 		return []string{addr.String()}
 	}
+	scheme, standard := "http", uint16(80)
+	if addr.Secure {
+		scheme, standard = "https", 443
+	}
 	at := addr.AddrPort()
-	ip := at.Addr().Unmap()
-	if !ip.IsUnspecified() {
-		return []string{httpURL(ip.String(), at.Port())}
-	}
-	list := []string{httpURL("localhost", at.Port())}
-	if lan := lanAddress(); lan.IsValid() && (lan.Is4() || ip.Is6()) {
-		list = append(list, httpURL(lan.String(), at.Port()))
-	}
-	return list
-}
-
-func httpURL(host string, port uint16) string {
-	if port == 80 {
+	url := func(host string) string {
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
-		return "http://" + host + "/"
+		if at.Port() != standard {
+			host += ":" + strconv.Itoa(int(at.Port()))
+		}
+		return scheme + "://" + host + "/"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(int(port))) + "/"
+	ip := at.Addr().Unmap()
+	if !ip.IsUnspecified() {
+		return []string{url(ip.String())}
+	}
+	list := []string{url("localhost")}
+	if lan := lanAddress(); lan.IsValid() && (lan.Is4() || ip.Is6()) {
+		list = append(list, url(lan.String()))
+	}
+	return list
 }
 
 // lanAddress is this machine's address as others reach it: the one from which it

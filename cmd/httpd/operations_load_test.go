@@ -19,12 +19,12 @@ var largeFile = noise(300_000)
 
 // startFilesLoad asks for a small file, which says ok, and meanwhile for a large one, for a list, and for one to be put.
 func startFilesLoad(t *testing.T, address string, ok func(string) bool) *load {
-	l := &load{t: t, done: make(chan struct{})}
-	l.add(2, address, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", ok)
-	l.add(1, address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", func(s string) bool { return s == string(largeFile) })
-	l.add(1, address, "GET /in/ HTTP/1.1\r\nHost: x\r\n\r\n", func(s string) bool { return strings.Contains(s, "there") })
+	l := &load{t: t, done: make(chan struct{}), dial: func() (net.Conn, error) { return net.Dial("tcp", address) }}
+	l.add(2, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", ok)
+	l.add(1, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n", func(s string) bool { return s == string(largeFile) })
+	l.add(1, "GET /in/ HTTP/1.1\r\nHost: x\r\n\r\n", func(s string) bool { return strings.Contains(s, "there") })
 	put := noise(20_000)
-	l.add(1, address, fmt.Sprintf("PUT /in/quick HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(put), put), func(string) bool { return true })
+	l.add(1, fmt.Sprintf("PUT /in/quick HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(put), put), func(string) bool { return true })
 	return l
 }
 

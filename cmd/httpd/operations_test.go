@@ -22,6 +22,7 @@ import (
 // load asks for a URL over several connections that are kept, until it is stopped, and tells of each request that failed.
 type load struct {
 	t        *testing.T
+	dial     func() (net.Conn, error)
 	done     chan struct{}
 	workers  sync.WaitGroup
 	requests atomic.Int64
@@ -29,22 +30,26 @@ type load struct {
 }
 
 func startLoad(t *testing.T, address, request string, ok func(body string) bool) *load {
-	l := &load{t: t, done: make(chan struct{})}
-	l.add(8, address, request, ok)
+	return startLoadBy(t, func() (net.Conn, error) { return net.Dial("tcp", address) }, request, ok)
+}
+
+func startLoadBy(t *testing.T, dial func() (net.Conn, error), request string, ok func(body string) bool) *load {
+	l := &load{t: t, dial: dial, done: make(chan struct{})}
+	l.add(8, request, ok)
 	return l
 }
 
 // add has so many more connections ask for something else meanwhile.
-func (l *load) add(connections int, address, request string, ok func(body string) bool) {
+func (l *load) add(connections int, request string, ok func(body string) bool) {
 	for range connections {
-		l.workers.Go(func() { l.work(address, request, ok) })
+		l.workers.Go(func() { l.work(request, ok) })
 	}
 }
 
 // work is as strict as a client can be: a connection may end only behind an answer that has said so.
-func (l *load) work(address, request string, ok func(string) bool) {
+func (l *load) work(request string, ok func(string) bool) {
 	for {
-		conn, err := net.Dial("tcp", address)
+		conn, err := l.dial()
 		if err != nil {
 			l.fail(err)
 			return

@@ -47,6 +47,7 @@ type process struct {
 	cmd    *exec.Cmd
 	what   string   // what it said that it serves
 	urls   []string // as printed, in order
+	said   []string // other lines of the announcement
 	stderr *lines
 	exited chan struct{}
 }
@@ -121,6 +122,8 @@ func (p *process) readStdout(r io.Reader, announced chan<- error) {
 			announced <- nil
 			_, _ = io.Copy(io.Discard, r)
 			return
+		} else {
+			p.said = append(p.said, line)
 		}
 	}
 	announced <- errors.New("stdout ended")
@@ -131,7 +134,8 @@ func (p *process) url(path string) string { return strings.TrimSuffix(p.urls[0],
 
 // address returns the first address as HOST:PORT.
 func (p *process) address() string {
-	return strings.TrimSuffix(strings.TrimPrefix(p.urls[0], "http://"), "/")
+	_, rest, _ := strings.Cut(p.urls[0], "://")
+	return strings.TrimSuffix(rest, "/")
 }
 
 func (p *process) signal(s syscall.Signal) {

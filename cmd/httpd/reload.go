@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
-	"github.com/carillon-go/carillon/cmd/httpd/internal/config"
 	"github.com/carillon-go/carillon/cmd/httpd/internal/listener"
 )
 
@@ -26,7 +24,12 @@ func (d *daemon) reload() {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it cannot fail for this clock
 	notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000))
 	defer notify("READY=1")
+	useTLS := func() {}
 	next, err := d.source.Load()
+	if err == nil && d.secure != nil {
+		useTLS, err = d.secure.Prepare(next)
+		err = d.source.Locate(err)
+	}
 	if err == nil {
 		err = d.setSites(next)
 	}
@@ -34,23 +37,12 @@ func (d *daemon) reload() {
 		d.access.logger.Error("the config is not reloaded, the one before stays in force", "error", err)
 		return
 	}
-	if waits := needRestart(d.config, next); len(waits) > 0 {
+	useTLS()
+	// What waits stays what it is, so that the next reload compares with what holds.
+	if waits := d.config.Reload(next); len(waits) > 0 {
 		d.access.logger.Warn("these settings hold from the next start on, or from a SIGUSR2", "settings", waits)
 	}
-	// Those stay what they are, so that the next reload compares with what holds.
-	sites, root := next.Sites, next.Site
-	d.config.Sites, d.config.Site = sites, root
-	d.access.logger.Info("config reloaded", "sites", len(sites))
-}
-
-// needRestart are the settings of the process, not of its sites, that differ.
-func needRestart(old, next *config.Config) (keys []string) {
-	for _, s := range config.Settings() {
-		if !s.Reload && !reflect.DeepEqual(s.In(old), s.In(next)) {
-			keys = append(keys, s.Key)
-		}
-	}
-	return keys
+	d.access.logger.Info("config reloaded", "sites", len(next.Sites))
 }
 
 // handoverPatience bounds how long a successor may take to come to serve.
@@ -61,7 +53,7 @@ func (d *daemon) replace() bool {
 	program, err := os.Executable() // the name that this process was started by, whatever is there now
 	if err == nil {
 		var pid int
-		if pid, err = d.listeners.Handover(program, os.Args[1:], handoverPatience); err == nil {
+		if pid, err = d.listeners.Handover(program, os.Args[1:], d.handedOn(), handoverPatience); err == nil {
 			notify(fmt.Sprintf("MAINPID=%d", pid))
 			d.access.logger.Info("replaced", "by", pid, "connections", d.server.ConnectionCount())
 			return true

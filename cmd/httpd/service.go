@@ -9,7 +9,9 @@ import (
 // service is a serving command without a config file: one handler, and the settings of listeners, log and end.
 type service struct{ settingFlags }
 
-func (s *service) addFlags(cmd *cobra.Command) { s.add(cmd, "listen", "log", "drain") }
+func (s *service) addFlags(cmd *cobra.Command) {
+	s.add(cmd, "listen", "log", "drain", "tls_self_signed", "tls_cert", "tls_key")
+}
 
 // run serves what handler returns until a signal stops it. It prints what it serves and every URL, in that order, when all
 // of them can be used.

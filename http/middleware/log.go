@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -30,6 +31,8 @@ const (
 	keyProto     = "proto"
 	keyReferer   = "referer"
 	keyUserAgent = "user_agent"
+	keyTLS       = "tls"
+	keyCipher    = "cipher"
 )
 
 func isRequestKey(key string) bool {
@@ -49,6 +52,8 @@ type LogOptions struct {
 	// Combined adds what CombinedHandler writes: client, which is the IP address of Ctx.ClientIP, as far as one is known; proto,
 	// "HTTP/1.1"; referer and user_agent, the fields of the request, when it has them.
 	Combined bool
+	// TLS adds tls, the version, "TLS 1.3", and cipher, "TLS_AES_128_GCM_SHA256", of the connection, when it is over TLS.
+	TLS bool
 }
 
 // Log writes one record for each request, when its answer has been made. The
@@ -116,6 +121,11 @@ func (o *LogOptions) addTo(record *slog.Record, c *http.Ctx) {
 	}
 	if route := c.Route(); o.Route && route != nil {
 		addText(record, keyRoute, route.Pattern())
+	}
+	if o.TLS && c.Secure() {
+		state := c.TLS()
+		addText(record, keyTLS, tls.VersionName(state.Version))
+		addText(record, keyCipher, tls.CipherSuiteName(state.CipherSuite))
 	}
 	if !o.Combined {
 		return

@@ -69,9 +69,13 @@ func (o *pool) dial(u *upstream, t *transfer) *link {
 		Connection: l.connection, Message: l.message, HalfClose: l.halfClosed, Timeout: l.timeout,
 		WriteComplete: l.writable, LowWater: l.writable,
 	}
-	l.client = reactor.NewTcpClient(o.loop, u.addr, cb, reactor.WithClientName("proxy"), reactor.WithoutRetry(),
+	opts := []reactor.ClientOption{reactor.WithClientName("proxy"), reactor.WithoutRetry(),
 		reactor.WithConnectTimeout(o.p.connectTimeout),
-		reactor.WithConnectFailed(func(err error, _ time.Duration) { l.connectFailed(err) }))
+		reactor.WithConnectFailed(func(err error, _ time.Duration) { l.connectFailed(err) })}
+	if u.tls != nil {
+		opts = append(opts, reactor.WithClientTLS(u.tls))
+	}
+	l.client = reactor.NewTcpClient(o.loop, u.addr, cb, opts...)
 	if err := l.client.Connect(); err != nil {
 		_ = o.loop.QueueInLoop(func() { l.connectFailed(err) }) // refused by a loop that has quit as well
 	}

@@ -21,6 +21,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -127,6 +128,13 @@ func TrustForwarded(networks ...netip.Prefix) Option {
 	}
 }
 
+// WithTLS sets how upstreams of https are spoken to: RootCAs in the place of the system's, a ServerName in the place of the host
+// of the target, certificates of this side, InsecureSkipVerify. It is copied. Without it the system's roots are trusted, and the
+// name of the target is what a certificate must be for.
+func WithTLS(config *tls.Config) Option {
+	return func(p *proxy) error { p.tls = config.Clone(); return nil }
+}
+
 func positive(what string, d time.Duration) error {
 	if d <= 0 {
 		return fmt.Errorf("proxy: %s %v is not above zero", what, d)
@@ -148,6 +156,7 @@ type proxy struct {
 	replaceHost bool
 	host        string
 	trusted     []netip.Prefix
+	tls         *tls.Config // of WithTLS; nil without
 
 	connectTimeout, responseTimeout, idleTimeout, tunnelTimeout, keepAlive, downTime time.Duration
 	maxIdle                                                                          int
@@ -160,6 +169,8 @@ type upstream struct {
 	addr reactor.InetAddress
 	host string       // its own, as a Host header
 	base string       // path in front of all that is passed on; without a slash at its end
+	name string       // that its certificate must be for; "" without TLS
+	tls  *reactor.TLS // nil without
 	down atomic.Int64 // until when it is left out, in nanoseconds of the Unix time
 }
 
@@ -176,6 +187,7 @@ func New(target string, opts ...Option) http.Handler {
 //
 //	http://127.0.0.1:3000        a server
 //	http://app.internal/base     one by name, port 80, below a path
+//	https://app.internal         one that speaks TLS, port 443; see WithTLS
 //	unix:/run/app.sock           a Unix socket
 //
 // A name is looked up once, here, which may take time. Errors: a target that cannot be read or found, and those of options.
@@ -191,6 +203,9 @@ func Open(target string, opts ...Option) (http.Handler, error) {
 		if err := opt(p); err != nil {
 			return nil, err
 		}
+	}
+	for _, u := range p.upstreams {
+		u.secure(p)
 	}
 	return p.serve, nil
 }
@@ -233,20 +248,22 @@ func splitTarget(target string) (addr string, up *upstream, err error) {
 	}
 	u, err := url.Parse(target)
 	switch {
-	case err != nil || u.Scheme != "http" || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", nil, fmt.Errorf("proxy: upstream %q: want http://HOST[:PORT][/PATH] or unix:/path", target)
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", nil, fmt.Errorf("proxy: upstream %q: want http://HOST[:PORT][/PATH], https://HOST[:PORT][/PATH] or unix:/path", target)
 	case strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
 		return "", nil, fmt.Errorf("proxy: upstream %q: dots in its path", target)
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
+	host, port, name := u.Hostname(), "80", ""
+	if u.Scheme == "https" {
+		port, name = "443", host
 	}
-	host := u.Hostname()
+	if p := u.Port(); p != "" {
+		port = p
+	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return host + ":" + port, &upstream{host: u.Host, base: strings.TrimRight(u.EscapedPath(), "/")}, nil
+	return host + ":" + port, &upstream{host: u.Host, base: strings.TrimRight(u.EscapedPath(), "/"), name: name}, nil
 }
 
 // serve is the http.Handler.

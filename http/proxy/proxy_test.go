@@ -603,7 +603,7 @@ func TestUnixUpstream(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	for _, target := range []string{"", "127.0.0.1:80", "ftp://x", "https://x", "http://", "http://u@h", "http://h?x", "http://h#f", "http://h/../x", "unix:", "http://h:99999"} {
+	for _, target := range []string{"", "127.0.0.1:80", "ftp://x", "https://", "https://u@h", "https://h?x", "http://", "http://u@h", "http://h?x", "http://h#f", "http://h/../x", "unix:", "http://h:99999"} {
 		if _, err := proxy.Open(target); err == nil {
 			t.Errorf("%q was taken", target)
 		}

@@ -185,7 +185,7 @@ func (t *transfer) connectFailed(l *link, err error) {
 		return
 	}
 	code, detail := 502, "the upstream cannot be reached"
-	if errors.Is(err, unix.ETIMEDOUT) {
+	if errors.Is(err, unix.ETIMEDOUT) || errors.Is(err, reactor.ErrTimeout) { // the latter of TLS
 		code, detail = 504, "the upstream cannot be reached in time"
 	}
 	t.fail(&http.Error{Code: code, Detail: detail, Err: fmt.Errorf("proxy: %w", err)})

@@ -26,7 +26,7 @@ import (
 // Accept has connections from trusted networks begin by a header of the PROXY protocol: they must have one, as the protocol
 // asks for, since a receiver that guessed could be talked into believing a client. All others speak HTTP at once, and a header
 // of theirs is a malformed request. The peer of a Unix socket is trusted: who may connect there is a matter of its file's
-// permissions. A header that names no client (LOCAL, UNKNOWN), as health checks send, leaves the addresses as they are. It panics
+// permissions. With ListenTLS the header stands in front of TLS, where a load balancer puts it. A header that names no client (LOCAL, UNKNOWN), as health checks send, leaves the addresses as they are. It panics
 // without networks.
 func Accept(trusted ...netip.Prefix) http.ListenOption {
 	if len(trusted) == 0 {

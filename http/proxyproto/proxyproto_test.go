@@ -3,11 +3,14 @@ package proxyproto_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	nethttp "net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/proxyproto"
+	"github.com/carillon-go/carillon/reactor"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -112,50 +116,71 @@ func FuzzRead(f *testing.F) {
 const patience = 20 * time.Second
 
 func TestAccept(t *testing.T) {
+	certified := httptest.NewUnstartedServer(nil) // has a certificate for 127.0.0.1
+	certified.StartTLS()
+	defer certified.Close()
+	trusting := certified.Client().Transport.(*nethttp.Transport).TLSClientConfig.Clone()
+	trusting.ServerName = "127.0.0.1"
+	const header = "PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n"
 	for _, tt := range []struct {
-		name, trusted, sends, want string
+		name, trusted, sends, want, overTLS string
 	}{
-		{"trusted", "127.0.0.0/8", "PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n", "192.0.2.1:1000 198.51.100.1:80"},
-		{"trusted, unknown", "127.0.0.0/8", "PROXY UNKNOWN\r\n", "itself"},
-		{"not trusted", "10.0.0.0/8", "PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n", "400"},
-		{"not trusted, no header", "10.0.0.0/8", "", "itself"},
-		{"trusted, no header", "127.0.0.0/8", "", "closed"},
+		{"trusted", "127.0.0.0/8", header, "192.0.2.1:1000 198.51.100.1:80", "192.0.2.1:1000 198.51.100.1:80"},
+		{"trusted, version 2", "127.0.0.0/8", v2(t, "[2001:db8::1]:1000", "[2001:db8::2]:443"), "[2001:db8::1]:1000 [2001:db8::2]:443", "[2001:db8::1]:1000 [2001:db8::2]:443"},
+		{"trusted, unknown", "127.0.0.0/8", "PROXY UNKNOWN\r\n", "itself", "itself"},
+		{"trusted, not whole", "127.0.0.0/8", "PROXY TCP4 192.0.2.1 ", "closed", "closed"},
+		{"not trusted", "10.0.0.0/8", header, "400", "closed"},
+		{"not trusted, no header", "10.0.0.0/8", "", "itself", "itself"},
+		{"trusted, no header", "127.0.0.0/8", "", "closed", "closed"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := &http.Server{Handler: func(c *http.Ctx) error {
-				return c.Text(200, c.RemoteAddr().String()+" "+c.LocalAddr().String())
-			}}
-			addr, err := s.Listen("127.0.0.1:0", proxyproto.Accept(netip.MustParsePrefix(tt.trusted)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer s.Shutdown(context.Background())
-			c, err := net.Dial("tcp", addr.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(patience))
-			fmt.Fprint(c, tt.sends+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-			res, err := nethttp.ReadResponse(bufio.NewReader(c), nil)
-			got := "closed"
-			if err == nil {
-				body, _ := io.ReadAll(res.Body)
-				got = string(body)
-				if res.StatusCode != 200 {
-					got = fmt.Sprint(res.StatusCode)
+		for over, want := range map[string]string{"plain": tt.want, "TLS": tt.overTLS} {
+			t.Run(tt.name+", "+over, func(t *testing.T) {
+				s := &http.Server{Handler: func(c *http.Ctx) error {
+					return c.Text(200, c.RemoteAddr().String()+" "+c.LocalAddr().String())
+				}}
+				s.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+				s.TLS = &reactor.TLS{Config: &tls.Config{Certificates: certified.TLS.Certificates}}
+				listen := s.Listen
+				if over == "TLS" {
+					listen = s.ListenTLS
 				}
-			}
-			want := tt.want
-			if want == "itself" {
-				want = c.LocalAddr().String() + " " + c.RemoteAddr().String()
-			}
-			if got != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
-		})
+				addr, err := listen("127.0.0.1:0", proxyproto.Accept(netip.MustParsePrefix(tt.trusted)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Start(); err != nil {
+					t.Fatal(err)
+				}
+				defer s.Shutdown(context.Background())
+				c, err := net.Dial("tcp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(patience))
+				half := len(tt.sends) / 2
+				fmt.Fprint(c, tt.sends[:half])
+				fmt.Fprint(c, tt.sends[half:])
+				within := c
+				if over == "TLS" {
+					within = tls.Client(c, trusting)
+				}
+				fmt.Fprint(within, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				got := "closed"
+				if res, err := nethttp.ReadResponse(bufio.NewReader(within), nil); err == nil {
+					body, _ := io.ReadAll(res.Body)
+					got = string(body)
+					if res.StatusCode != 200 {
+						got = fmt.Sprint(res.StatusCode)
+					}
+				}
+				if want == "itself" {
+					want = c.LocalAddr().String() + " " + c.RemoteAddr().String()
+				}
+				if got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			})
+		}
 	}
 }

@@ -15,14 +15,31 @@ import (
 // Addrs are addresses to listen on, in the order given. Malformed ones are found here; names are looked up later.
 type Addrs []string
 
-// Systemd stands for the sockets that systemd hands over.
+// Systemd stands for the sockets that systemd hands over, "systemd:NAME" for those of them with this FileDescriptorName.
 const Systemd = "systemd"
+
+const (
+	schemeTLS   = "https://"
+	schemePlain = "http://"
+)
+
+// SplitAddr says whether TLS is spoken at an address, and what it is without its scheme.
+func SplitAddr(addr string) (rest string, secure bool) { return strings.CutPrefix(addr, schemeTLS) }
+
+// AnyTLS says whether TLS is spoken at one of them.
+func (a Addrs) AnyTLS() bool {
+	return slices.ContainsFunc(a, func(addr string) bool { return strings.HasPrefix(addr, schemeTLS) })
+}
 
 // Set implements Value.
 func (a *Addrs) Set(s string) error {
-	addr, err := normalizeAddr(s)
+	rest, secure := SplitAddr(s)
+	addr, err := normalizeAddr(strings.TrimPrefix(rest, schemePlain))
 	if err != nil {
 		return err
+	}
+	if secure {
+		addr = schemeTLS + addr
 	}
 	if !slices.Contains(*a, addr) || strings.HasSuffix(addr, ":0") {
 		*a = append(*a, addr)
@@ -32,7 +49,7 @@ func (a *Addrs) Set(s string) error {
 
 // normalizeAddr checks an address and completes a bare port.
 func normalizeAddr(s string) (string, error) {
-	if s == Systemd {
+	if name, ok := strings.CutPrefix(s, Systemd+":"); s == Systemd || ok && name != "" && name[0] > '9' {
 		return s, nil
 	}
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
@@ -47,7 +64,7 @@ func normalizeAddr(s string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return "", fmt.Errorf("%q: want HOST:PORT, :PORT or unix:/path", s)
+		return "", fmt.Errorf("%q: want HOST:PORT, :PORT or unix:/path, by TLS with https:// in front", s)
 	}
 	if _, err := parsePort(port); err != nil {
 		return "", err

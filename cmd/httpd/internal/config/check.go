@@ -37,11 +37,11 @@ func (c *Config) check() error {
 			return Within("site", i, At("root", errors.New("a site needs a root, a proxy or a redirect")))
 		}
 	}
-	return nil
+	return c.checkTLS()
 }
 
 func (s *Site) check() error {
-	checks := []func() error{s.checkRedirects, s.checkRewrites, s.checkAuth, s.checkProxies, s.checkCORS, s.checkHeaders, s.checkFiles}
+	checks := []func() error{s.checkRedirects, s.checkRewrites, s.checkAuth, s.checkProxies, s.checkCORS, s.checkHeaders, s.checkFiles, s.checkPair}
 	for _, f := range checks {
 		if err := f(); err != nil {
 			return err
@@ -147,6 +147,8 @@ func (s *Site) checkProxies() error {
 			err = At("to", errors.New("is missing: an upstream such as http://127.0.0.1:3000"))
 		case p.Strip != "" && (p.Strip[0] != '/' || strings.HasSuffix(string(p.Strip), "/")):
 			err = At("strip", fmt.Errorf("%q: want a prefix such as /api, without a slash at its end", string(p.Strip)))
+		case err == nil:
+			err = p.checkTLS()
 		}
 		if err != nil {
 			return Within("proxy", i, err)

@@ -14,12 +14,25 @@ import (
 
 // Config is everything. Its own Site is that of all requests whose host no other site has.
 type Config struct {
-	Listen         Addrs    `toml:"listen" flag:"l" arg:"ADDR" doc:"listen on ADDR: HOST:PORT, :PORT, unix:/path, or systemd for the sockets that systemd hands over; may be repeated"`
+	Listen         Addrs    `toml:"listen" flag:"l" arg:"ADDR" doc:"listen on ADDR: HOST:PORT, :PORT, unix:/path, or systemd or systemd:NAME for the sockets that systemd hands over; with https:// in front of it by TLS; may be repeated"`
 	Admin          Addrs    `toml:"admin" flag:"yes" arg:"ADDR" doc:"serve /-/health, /-/metrics and /-/status on ADDR, where only the operator may reach it"`
 	Log            Choice   `toml:"log" flag:"yes" arg:"format" one:"text,json,combined,off" doc:"format of the request log on stderr: text, json, combined or off"`
 	Drain          Duration `toml:"drain" flag:"yes" arg:"duration" doc:"how long running requests may take to end when httpd stops, or is replaced"`
 	ProxyProtocol  Networks `toml:"proxy_protocol" flag:"yes" arg:"NETWORK" doc:"load balancers whose connections begin by a header of the PROXY protocol, such as 10.0.0.0/8"`
 	TrustedProxies Networks `toml:"trusted_proxies" flag:"yes" arg:"NETWORK" reload:"yes" doc:"proxies in front that are believed what they say of the client in X-Forwarded-For and its like"`
+	TLSSelfSigned  Bool     `toml:"tls_self_signed" flag:"yes" arg:"bool" doc:"make a certificate for this run, for development; its fingerprint is printed"`
+	TLSMinVersion  Choice   `toml:"tls_min_version" flag:"yes" arg:"version" one:"1.2,1.3" reload:"yes" doc:"oldest version of TLS that is spoken: 1.2 or 1.3"`
+	TLSClientAuth  Choice   `toml:"tls_client_auth" flag:"yes" arg:"how" one:"off,optional,required" reload:"yes" doc:"how clients are asked for a certificate of tls_client_ca: off, optional or required"`
+	TLSClientCA    Text     `toml:"tls_client_ca" flag:"yes" arg:"FILE" reload:"yes" doc:"FILE of the authorities, in PEM, whose certificates clients may have"`
+	ACME           Bool     `toml:"acme" flag:"yes" arg:"bool" doc:"have certificates issued for the hosts, by Let's Encrypt, whose terms are agreed to by this"`
+	ACMEHosts      Hosts    `toml:"acme_host" flag:"yes" arg:"HOST" reload:"yes" doc:"HOST that a certificate is issued for; without, those of the sites that have no tls_cert; may be repeated"`
+	ACMEEmail      Text     `toml:"acme_email" flag:"yes" arg:"address" doc:"address that the issuer may write to"`
+	ACMEDirectory  Text     `toml:"acme_directory" flag:"yes" arg:"URL" doc:"URL of another issuer's directory, or of one for tests"`
+	ACMECA         Text     `toml:"acme_ca" flag:"yes" arg:"FILE" doc:"FILE of the authorities, in PEM, that vouch for acme_directory, in the place of the system's"`
+	ACMECache      Text     `toml:"acme_cache" flag:"yes" arg:"DIR" doc:"DIR where certificates and the account are kept; without, one of the user's, or systemd's"`
+	HTTPSRedirect  Bool     `toml:"https_redirect" flag:"yes" arg:"bool" reload:"yes" doc:"redirect requests that come by plain HTTP; on by default with acme"`
+	HTTPSPort      Number   `toml:"https_port" flag:"yes" arg:"N" reload:"yes" doc:"port of HTTPS that is redirected to, where it is another outside; 0 is that of the first listener"`
+	HSTS           Duration `toml:"hsts" flag:"yes" arg:"duration" reload:"yes" doc:"how long browsers shall come by HTTPS only, from their last visit: 8760h is a year"`
 	Loops          Number   `toml:"loops" flag:"yes" arg:"N" doc:"event loops that serve connections; 0 is one for each processor"`
 	MaxConnections Number   `toml:"max_connections" flag:"yes" arg:"N" doc:"connections at a time; 0 is what the limit of open files leaves"`
 	HeaderTimeout  Duration `toml:"header_timeout" flag:"yes" arg:"duration" doc:"how long a request's head may take"`
@@ -35,6 +48,8 @@ type Config struct {
 // Site is one site: files below a root, and what stands in front of them.
 type Site struct {
 	Hosts     Hosts      `toml:"hosts" doc:"the hosts whose site this is: example.com, *.example.com"`
+	TLSCert   Text       `toml:"tls_cert" flag:"yes" arg:"FILE" doc:"FILE of the certificate, in PEM, with those of its issuers behind it"`
+	TLSKey    Text       `toml:"tls_key" flag:"yes" arg:"FILE" doc:"FILE of its private key, in PEM"`
 	Root      Text       `toml:"root" env:"yes" arg:"DIR" doc:"folder whose files are served"`
 	Index     Names      `toml:"index" flag:"yes" arg:"NAME" doc:"file that answers for its folder; may be repeated"`
 	Listing   Bool       `toml:"listing" flag:"yes" arg:"bool" doc:"answer for a folder without an index file by a list"`
@@ -88,7 +103,10 @@ type CORS struct {
 // Proxy passes what is below a path on to other servers.
 type Proxy struct {
 	Path            Pattern  `toml:"path" doc:"pattern of what is passed on: /api/"`
-	To              Targets  `toml:"to" doc:"http://HOST:PORT[/PATH] or unix:/path; several take turns"`
+	To              Targets  `toml:"to" doc:"http://HOST[:PORT][/PATH], https://HOST[:PORT][/PATH] or unix:/path; several take turns"`
+	CA              Text     `toml:"ca" doc:"file of the authorities, in PEM, that vouch for upstreams of https, in the place of the system's"`
+	ServerName      Text     `toml:"server_name" doc:"name that the certificate of an upstream of https must be for, in the place of its host"`
+	Insecure        Bool     `toml:"insecure" doc:"whether an upstream of https may have any certificate, so that anybody in between can be it"`
 	Strip           Text     `toml:"strip" doc:"prefix that is taken off the path first: /api"`
 	Host            Text     `toml:"host" doc:"Host that is sent; without one the client's, and upstream stands for the upstream's own"`
 	MaxBody         Size     `toml:"max_body" doc:"bytes that a request's body may have: 10MiB; without, there is no bound"`
@@ -103,9 +121,13 @@ func Default() *Config {
 	return &Config{
 		Log:   Choice{Value: "text", Of: []string{"text", "json", "combined", "off"}},
 		Drain: Duration(10 * time.Second),
-		Site:  Site{Listing: Bool{Value: true}, Files: defaultFiles()},
+
+		TLSMinVersion: Choice{Value: "1.2", Of: []string{"1.2", "1.3"}},
+		TLSClientAuth: Choice{Value: "off", Of: []string{"off", "optional", "required"}},
+
+		Site: Site{Listing: Bool{Value: true}, Files: defaultFiles()},
 	}
 }
 
-// DefaultListen is where httpd listens when nothing is said.
+// DefaultListen is where httpd listens when nothing is said; with certificates it is other addresses: see listenDefault.
 const DefaultListen = ":8080"

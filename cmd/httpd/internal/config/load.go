@@ -54,7 +54,7 @@ func (s *Source) Load() (*Config, error) {
 		c.Root = "."
 	}
 	if len(c.Listen) == 0 {
-		c.Listen = Addrs{DefaultListen}
+		c.Listen = c.listenDefault()
 	}
 	if err := c.check(); err != nil {
 		return nil, located(s.File, text, err)
@@ -111,6 +111,7 @@ func decode(file string, text []byte, c *Config) error {
 		relativeTo(base, &c.Sites[i])
 	}
 	relativeTo(base, &c.Site)
+	relative(base, &c.TLSClientCA, &c.ACMECA, &c.ACMECache)
 	unknown := md.Undecoded()
 	if len(unknown) == 0 {
 		return nil
@@ -125,12 +126,19 @@ func decode(file string, text []byte, c *Config) error {
 
 // relativeTo makes the paths of a file relative to it, so that it means the same wherever httpd was started.
 func relativeTo(base string, s *Site) {
-	if s.Root != "" && !filepath.IsAbs(string(s.Root)) {
-		s.Root = Text(filepath.Join(base, string(s.Root)))
-	}
+	relative(base, &s.Root, &s.TLSCert, &s.TLSKey)
 	for i := range s.Auth {
-		if f := &s.Auth[i].File; *f != "" && !filepath.IsAbs(string(*f)) {
-			*f = Text(filepath.Join(base, string(*f)))
+		relative(base, &s.Auth[i].File)
+	}
+	for i := range s.Proxies {
+		relative(base, &s.Proxies[i].CA)
+	}
+}
+
+func relative(base string, paths ...*Text) {
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(string(*p)) {
+			*p = Text(filepath.Join(base, string(*p)))
 		}
 	}
 }

@@ -29,6 +29,21 @@ func (s Setting) In(c *Config) Value {
 	return reflect.ValueOf(c).Elem().FieldByIndex(s.index).Addr().Interface().(Value)
 }
 
+// Reload takes over from next all that a reload may change, and returns the keys of what else differs.
+func (c *Config) Reload(next *Config) (waits []string) {
+	for _, s := range Settings() {
+		here, there := reflect.ValueOf(s.In(c)).Elem(), reflect.ValueOf(s.In(next)).Elem()
+		switch {
+		case s.Reload:
+			here.Set(there)
+		case !reflect.DeepEqual(here.Interface(), there.Interface()):
+			waits = append(waits, s.Key)
+		}
+	}
+	c.Site, c.Sites = next.Site, next.Sites
+	return waits
+}
+
 // Settings are those that flags and the environment know, in the order of the help.
 func Settings() []Setting { return settingsOf(reflect.TypeFor[Config](), nil) }
 
@@ -36,7 +51,7 @@ func settingsOf(t reflect.Type, at []int) (list []Setting) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		index := append(at[:len(at):len(at)], i)
-		if f.Anonymous {
+		if f.Anonymous { // the Site
 			list = append(list, settingsOf(f.Type, index)...)
 			continue
 		}

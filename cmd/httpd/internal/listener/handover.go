@@ -17,19 +17,25 @@ const readyVariable = "HTTPD_HANDOVER_READY"
 // ErrNotReady: the successor ended, or took too long, before it served.
 var ErrNotReady = errors.New("the new process did not come to serve")
 
-// Handover starts program with the listeners and waits until it says that it serves: from then on both accept, until this process
-// stops. Its output goes where that of this process goes, and it outlives it. After an error this process has all that it had.
-func (s *Set) Handover(program string, args []string, patience time.Duration) (pid int, err error) {
+// Handover starts program with the listeners and state, and waits until it says that it serves: from then on both accept, until this
+// process stops. state is for the successor's Set.State, and no more than a pipe holds, 64 KiB. Its output goes where that of this process goes, and it outlives it. After an error this process has all that it had.
+func (s *Set) Handover(program string, args []string, state []byte, patience time.Duration) (pid int, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
+	memory, err := sendState(state)
+	if err != nil {
+		w.Close()
+		return 0, err
+	}
+	defer memory.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.ExtraFiles = append(append([]*os.File(nil), s.files...), w)
+	cmd.ExtraFiles = append(append([]*os.File(nil), s.files...), w, memory)
 	cmd.Env = append(os.Environ(), namesVariable+"="+strings.Join(s.names, "\n"),
-		readyVariable+"="+strconv.Itoa(firstFD+len(s.files)))
+		readyVariable+"="+strconv.Itoa(firstFD+len(s.files)), stateVariable+"="+strconv.Itoa(firstFD+len(s.files)+1))
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -54,6 +60,45 @@ func (s *Set) Handover(program string, args []string, patience time.Duration) (p
 		return 0, fmt.Errorf("%w: %w", ErrNotReady, err)
 	}
 	return 0, ErrNotReady
+}
+
+// stateVariable tells a successor which descriptor it reads the state from. What is in a pipe, unlike the environment, nobody else
+// can read.
+const stateVariable = "HTTPD_HANDOVER_STATE"
+
+func sendState(state []byte) (*os.File, error) {
+	if len(state) > 64<<10 {
+		return nil, fmt.Errorf("%d bytes to hand on", len(state))
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if _, err := w.Write(state); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// receiveState returns what the process that is replaced has written; nil where it has not.
+func receiveState() []byte {
+	fd, err := strconv.Atoi(os.Getenv(stateVariable))
+	os.Unsetenv(stateVariable)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), "state")
+	if f == nil {
+		return nil
+	}
+	defer f.Close()
+	state, err := io.ReadAll(f)
+	if err != nil {
+		return nil
+	}
+	return state
 }
 
 // Ready tells the process that this one replaces that it may stop. It does nothing where there is none. ok says whether there is.

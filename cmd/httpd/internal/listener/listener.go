@@ -25,7 +25,14 @@ type Set struct {
 	inherited map[string][]*os.File // not taken yet
 	systemd   []*os.File
 	files     []*os.File // taken, in their order
-	names     []string   // what each was asked for as
+	names     []string   // what each was asked for as, without a scheme
+	state     []byte
+}
+
+// Bound is an address that is listened on.
+type Bound struct {
+	reactor.InetAddress
+	Secure bool // TLS is spoken there
 }
 
 // namesVariable tells a successor what each descriptor was asked for as.
@@ -39,6 +46,7 @@ func Inherit() *Set {
 	s := &Set{inherited: map[string][]*os.File{}}
 	if names, ok := os.LookupEnv(namesVariable); ok {
 		os.Unsetenv(namesVariable)
+		s.state = receiveState()
 		for i, name := range strings.Split(names, "\n") {
 			fd := firstFD + i
 			unix.CloseOnExec(fd)
@@ -53,19 +61,28 @@ func Inherit() *Set {
 // HasSystemd says whether systemd has handed sockets over.
 func (s *Set) HasSystemd() bool { return len(s.systemd) > 0 || len(s.inherited[config.Systemd]) > 0 }
 
-// Open has server listen on addr, as the config has it, and returns the addresses that were bound. Errors are those of the system, wrapped.
-func (s *Set) Open(ctx context.Context, server *http.Server, addr string, opts ...http.ListenOption) ([]reactor.InetAddress, error) {
-	files, err := s.take(ctx, addr)
+// State is what the process that is replaced by this one has handed on beside the sockets; nil without.
+func (s *Set) State() []byte { return s.state }
+
+// Open has server listen on addr, as the config has it, and returns the addresses that were bound. A socket that was inherited is
+// the same with TLS as without. Errors are those of the system, wrapped.
+func (s *Set) Open(ctx context.Context, server *http.Server, addr string, opts ...http.ListenOption) ([]Bound, error) {
+	name, secure := config.SplitAddr(addr)
+	listen := server.Listen
+	if secure {
+		listen = server.ListenTLS
+	}
+	files, err := s.take(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
 	}
-	var bound []reactor.InetAddress
+	var bound []Bound
 	for _, f := range files {
-		at, err := s.serve(server, f, addr, opts)
+		at, err := s.serve(listen, f, name, opts)
 		if err != nil {
 			return nil, fmt.Errorf("cannot listen on %s: %w", addr, plain(err))
 		}
-		bound = append(bound, at)
+		bound = append(bound, Bound{at, secure})
 	}
 	return bound, nil
 }
@@ -74,19 +91,14 @@ func (s *Set) Open(ctx context.Context, server *http.Server, addr string, opts .
 func (s *Set) take(ctx context.Context, addr string) ([]*os.File, error) {
 	if list := s.inherited[addr]; len(list) > 0 {
 		n := 1
-		if addr == config.Systemd {
+		if isSystemd(addr) {
 			n = len(list)
 		}
 		s.inherited[addr] = list[n:]
 		return list[:n], nil
 	}
-	if addr == config.Systemd {
-		if len(s.systemd) == 0 {
-			return nil, errors.New("systemd has handed over no socket: LISTEN_FDS is not set for this process")
-		}
-		list := s.systemd
-		s.systemd = nil
-		return list, nil
+	if isSystemd(addr) {
+		return s.takeFromSystemd(addr)
 	}
 	f, err := open(ctx, addr)
 	if err != nil {
@@ -95,14 +107,41 @@ func (s *Set) take(ctx context.Context, addr string) ([]*os.File, error) {
 	return []*os.File{f}, nil
 }
 
+func isSystemd(addr string) bool {
+	return addr == config.Systemd || strings.HasPrefix(addr, config.Systemd+":")
+}
+
+// takeFromSystemd returns the sockets with the name in addr, or all that are left.
+func (s *Set) takeFromSystemd(addr string) (list []*os.File, err error) {
+	_, name, named := strings.Cut(addr, ":")
+	if len(s.systemd) == 0 && !named {
+		return nil, errors.New("systemd has handed over no socket: LISTEN_FDS is not set for this process")
+	}
+	var left []*os.File
+	for _, f := range s.systemd {
+		if !named || f.Name() == name {
+			list = append(list, f)
+		} else {
+			left = append(left, f)
+		}
+	}
+	if s.systemd = left; len(list) == 0 {
+		return nil, fmt.Errorf("systemd has handed over no socket with FileDescriptorName=%s", name)
+	}
+	return list, nil
+}
+
+// listenFunc is Listen or ListenTLS of a server.
+type listenFunc func(addr string, opts ...http.ListenOption) (reactor.InetAddress, error)
+
 // serve gives the server a descriptor of its own, and keeps f.
-func (s *Set) serve(server *http.Server, f *os.File, name string, opts []http.ListenOption) (reactor.InetAddress, error) {
+func (s *Set) serve(listen listenFunc, f *os.File, name string, opts []http.ListenOption) (reactor.InetAddress, error) {
 	s.files, s.names = append(s.files, f), append(s.names, name)
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return reactor.InetAddress{}, os.NewSyscallError("fcntl", err)
 	}
-	at, err := server.Listen(":0", append(opts[:len(opts):len(opts)], http.ListenWith(reactor.WithListenFD(fd)))...)
+	at, err := listen(":0", append(opts[:len(opts):len(opts)], http.ListenWith(reactor.WithListenFD(fd)))...)
 	if err != nil {
 		unix.Close(fd)
 	}

@@ -6,6 +6,7 @@
 package vhost
 
 import (
+	"crypto/tls"
 	"errors"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 // Options are what the server gives to all sites.
 type Options struct {
 	Around []http.Middleware // outermost first: log, counters
+	Behind []http.Middleware // behind what trusted proxies tell, in front of all rules
 	Live   http.Middleware   // directly in front of the files; nil without
 }
 
@@ -68,6 +70,7 @@ func (b *builder) sites(c *config.Config) (*http.Sites, error) {
 	if other == nil {
 		other = http.New()
 		other.Use(b.Around...)
+		other.Use(b.front()...)
 		other.Any("/", func(*http.Ctx) error { return http.NewError(421, "there is no such site here") }, http.Inline)
 	}
 	sites := http.NewSites(other)
@@ -171,6 +174,16 @@ func (b *builder) proxy(p *config.Proxy) (content, error) {
 	default:
 		opts = append(opts, proxy.WithHost(string(p.Host)))
 	}
+	if p.CA != "" || p.ServerName != "" || p.Insecure.Value {
+		over := &tls.Config{ServerName: string(p.ServerName), InsecureSkipVerify: p.Insecure.Value}
+		if p.CA != "" {
+			var err error
+			if over.RootCAs, err = p.CA.CertPool(); err != nil {
+				return content{}, config.At("ca", err)
+			}
+		}
+		opts = append(opts, proxy.WithTLS(over))
+	}
 	h, err := proxy.Open(p.To[0], opts...)
 	if err != nil {
 		return content{}, config.At("to", err)
@@ -202,12 +215,17 @@ func strip(prefix string, h http.Handler) http.Handler {
 	}
 }
 
-// rules are the middleware of a site, the outermost first.
-func (b *builder) rules(s *config.Site) ([]http.Middleware, error) {
-	var list []http.Middleware
+// front is what stands in front of the rules of any site.
+func (b *builder) front() (list []http.Middleware) {
 	if len(b.config.TrustedProxies) > 0 {
 		list = append(list, middleware.RealIPWith(middleware.RealIPOptions{Trusted: b.config.TrustedProxies, Proto: true}))
 	}
+	return append(list, b.Behind...)
+}
+
+// rules are the middleware of a site, the outermost first.
+func (b *builder) rules(s *config.Site) ([]http.Middleware, error) {
+	list := b.front()
 	for _, make := range []func(*config.Site) (http.Middleware, error){headers, cors, redirects, rewrites, b.auth} {
 		m, err := make(s)
 		if err != nil {
