@@ -50,13 +50,24 @@ site has, and for the process as a whole. Paths are relative to the file.
   hosts = ["example.com", "*.example.com"]
   root  = "/srv/www"
 
+  fallback = "index.html"    # for an application of one page
+  upload   = ["/incoming"]   # where files may be put
+
+  [[site.cache_control]]
+  files = ["/assets/"]
+  value = "public, max-age=31536000, immutable"
+
+  [[site.error_page]]
+  codes = [404, "5xx"]
+  file  = "/error.html"
+
   [[site.redirect]]
   from = "/blog/{path...}"
   to   = "/news/{path}"
 
   [[site.header]]
-  path = "/assets/"
-  set  = { "Cache-Control" = "public, max-age=31536000, immutable" }
+  path = "/app/"
+  set  = { "X-Frame-Options" = "DENY" }
 
   [[site.auth]]
   path  = "/admin/"

@@ -55,7 +55,14 @@ type process struct {
 // start runs httpd and returns when it has announced where it listens.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startIn(t, "", args...)
+}
+
+// startIn is start in a folder.
+func startIn(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), stderr: newLines(), exited: make(chan struct{})}
+	p.cmd.Dir = dir
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,8 @@ A folder that is named like a subcommand is served as ./NAME.`,
   httpd -l 127.0.0.1:3000 ~/public         another folder and address
   httpd -l :8080 -l unix:/run/httpd.sock   two listeners
   httpd --live --open site                 while one works on the pages
+  httpd --upload=/incoming --archives      let files be added and folders be fetched
+  httpd --fallback index.html dist         an application of one page
   httpd -c /etc/httpd.toml                 the sites of a config`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
