@@ -127,8 +127,8 @@ func checkAnswers(t *testing.T, server *launch.Server) {
 	}
 }
 
-// ask gets one answer. A peer that never gives it ends its test without a
-// verdict: nbio, on a busy machine, stops answering or hangs up now and then, and
+// ask gets one answer. An nbio that never gives it ends its test without a
+// verdict: it, on a busy machine, stops answering or hangs up now and then, and
 // that is its own bug, not a different answer.
 func ask(t *testing.T, server *launch.Server, method, path, body string) launch.Answer {
 	t.Helper()
@@ -144,7 +144,7 @@ func giveUp(t *testing.T, server *launch.Server, err error) {
 	t.Helper()
 	timeout, ok := errors.AsType[net.Error](err)
 	silent := ok && timeout.Timeout() || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
-	if server.Name != peers.Subject && silent {
+	if strings.HasPrefix(server.Name, "nbio") && silent {
 		t.Skipf("no answer at all: %v", err)
 	}
 	t.Fatal(err)

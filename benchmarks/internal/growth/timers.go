@@ -20,7 +20,8 @@ const (
 // Timers measures adding a timer by EventLoop.RunAfter and cancelling it, on the
 // loop, among so many others. All are due at times drawn evenly from ten minutes that
 // begin in one. The cancelled are swept out of the queue once they are as many as
-// the others: a sample has so many that its share of that is in it.
+// the others: a sample has so many that its share of that is in it, and begins after
+// as many, when the queue has the room that it needs.
 //
 // A sample has a loop of its own, alone in the heap, so that what the garbage
 // collector does for the many is not paid by the few.
@@ -75,6 +76,9 @@ func (m *timers) fill(others int) {
 	for range others {
 		m.add()
 	}
+	for range others {
+		m.pair()
+	}
 	runtime.GC()
 	m.began = threadTime()
 	m.next()
@@ -83,9 +87,7 @@ func (m *timers) fill(others int) {
 // next takes one turn, and has the loop come back for the one after it.
 func (m *timers) next() {
 	for range turn {
-		if !m.loop.Cancel(m.add()) {
-			m.lost++
-		}
+		m.pair()
 	}
 	m.left--
 	if m.left > 0 && m.loop.QueueInLoop(m.next) == nil {
@@ -93,6 +95,12 @@ func (m *timers) next() {
 	}
 	m.spent = threadTime() - m.began
 	m.loop.Quit()
+}
+
+func (m *timers) pair() {
+	if !m.loop.Cancel(m.add()) {
+		m.lost++
+	}
 }
 
 func (m *timers) add() reactor.TimerID {

@@ -26,9 +26,9 @@ const (
 // members of the topic, each publication in a turn of the loop of its own. So many
 // other topics have one member each, which is one of a hundred other connections.
 //
-// A sample has a server of its own: TCP sometimes acknowledges each message at once,
-// and keeps to that for as long as the connections last, which costs a third more and
-// has nothing to do with topics.
+// A sample has a server of its own. Kept for a whole run, one of several servers may
+// cost a third more than the others in every round, be its topics few or many; the
+// cause is not known (TCP acknowledging each message at once would fit).
 func Topics(ctx context.Context, sizes []int, rounds int) (Curve, error) {
 	points, err := interleave(ctx, sizes, rounds, sampleTopics)
 	return Curve{Operation: "publish to a topic of 10", Beside: "other topics", Points: points}, err

@@ -71,8 +71,10 @@ func (s *server) OnTraffic(c gnet.Conn) gnet.Action {
 	if mine.out = out[:0]; cap(out) > 4<<10 {
 		mine.out = nil
 	}
-	if _, err := c.Discard(used); err != nil {
-		return gnet.Close
+	if used > 0 { // to discard nothing is, in gnet, to discard all
+		if _, err := c.Discard(used); err != nil {
+			return gnet.Close
+		}
 	}
 	return action
 }
