@@ -16,7 +16,10 @@ import (
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
-const idleFrom = 1000 // connections at the first reading
+const (
+	idleFrom = 1000 // connections at the first reading
+	quickTLS = 4000 // and at most at the second, over TLS in a quick run
+)
 
 const (
 	idleHTTP = "idle-http"
@@ -94,7 +97,8 @@ func (s *session) idle(m *memory, name string) (outcome.Sample, error) {
 	}
 	defer target.Stop()
 	j := m.job
-	j.Addr, j.Levels = target.Addr, s.levels
+	levels := s.levelsOf(m)
+	j.Addr, j.Levels = target.Addr, levels
 	var rss, goroutines []float64
 	_, err = s.load.Run(s.ctx, j, func(int) error {
 		bytes, count, err := target.settled(s.ctx)
@@ -107,10 +111,19 @@ func (s *session) idle(m *memory, name string) (outcome.Sample, error) {
 	if err != nil {
 		return outcome.Sample{}, err
 	}
-	between := float64(s.levels[1] - s.levels[0])
+	between := float64(levels[1] - levels[0])
 	// To a thousandth: a server's own goroutines come and go.
 	each := math.Round(1000*(goroutines[1]-goroutines[0])/between) / 1000
 	return outcome.Sample{RSS: rss[1], Bytes: (rss[1] - rss[0]) / between, Goroutines: each}, nil
+}
+
+// levelsOf are the numbers of connections at which the memory is read. A quick run has
+// no time for sixteen thousand handshakes with each server.
+func (s *session) levelsOf(m *memory) []int {
+	if s.quick && m.job.TLS {
+		return []int{s.levels[0], min(s.levels[1], quickTLS)}
+	}
+	return s.levels
 }
 
 // settled has a Go server give its free memory back, twice, since what a sync.Pool

@@ -44,7 +44,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	began := time.Now()
-	s, err := newSession(ctx, o, progress)
+	s, err := newSession(ctx, o, clocked{progress, began})
 	if err == nil {
 		err = s.measure()
 	}
@@ -60,6 +60,19 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		s.result.Rows = append(s.result.Rows, t.Judge(&s.result))
 	}
 	return write(&s.result, o.out, out)
+}
+
+// clocked begins each write, which is a line, with the seconds since the run began.
+type clocked struct {
+	to    io.Writer
+	since time.Time
+}
+
+func (c clocked) Write(p []byte) (int, error) {
+	if _, err := fmt.Fprintf(c.to, "%5.0fs ", time.Since(c.since).Seconds()); err != nil {
+		return 0, err
+	}
+	return c.to.Write(p)
 }
 
 // newSession builds and starts everything. Whoever calls it calls close, also after
