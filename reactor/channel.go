@@ -132,13 +132,28 @@ func (ch *Channel) DisableAll() error { return ch.setInterest(0) }
 // Remove takes the channel out of the poller; it handles no event after that,
 // also none of the batch that is being handled.
 func (ch *Channel) Remove() error {
+	if !ch.leave() {
+		return nil
+	}
+	return ch.loop.poller.RemoveChannel(ch)
+}
+
+// removeClosing is Remove where the fd is closed before the loop goes on.
+func (ch *Channel) removeClosing() {
+	if ch.leave() {
+		ch.loop.poller.ForgetChannel(ch)
+	}
+}
+
+// leave reports whether the channel was in the poller.
+func (ch *Channel) leave() bool {
 	ch.interest = 0
 	if ch.state != channelAdded {
-		return nil
+		return false
 	}
 	ch.state = channelRemoved
 	ch.returned, ch.ready = 0, 0 // of this registration; there may be another
-	return ch.loop.poller.RemoveChannel(ch)
+	return true
 }
 
 func (ch *Channel) setInterest(interest Event) error {

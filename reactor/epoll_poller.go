@@ -164,8 +164,17 @@ func (p *EpollPoller) RemoveChannel(ch *Channel) error {
 	if !p.HasChannel(ch) {
 		return nil
 	}
-	p.slots[ch.fd] = epollSlot{generation: p.slots[ch.fd].generation + 1}
+	p.ForgetChannel(ch)
 	return os.NewSyscallError("epoll_ctl", epollCtl(p.fd, unix.EPOLL_CTL_DEL, int(ch.fd), nil))
+}
+
+// ForgetChannel implements Poller. Closing an fd takes it out of the epoll instance,
+// unless the open file description lives on in another process (epoll(7), Questions
+// and answers); then its events come with a generation that is over, and are dropped.
+func (p *EpollPoller) ForgetChannel(ch *Channel) {
+	if p.HasChannel(ch) {
+		p.slots[ch.fd] = epollSlot{generation: p.slots[ch.fd].generation + 1}
+	}
 }
 
 // HasChannel implements Poller.

@@ -161,25 +161,9 @@ func withZone(addr netip.Addr, id uint32) netip.Addr {
 	return addr.WithZone(strconv.FormatUint(uint64(id), 10))
 }
 
-// fromSockaddr converts what getsockname(2) and getpeername(2) return.
-func fromSockaddr(sa unix.Sockaddr) InetAddress {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return InetAddressFrom(netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)))
-	case *unix.SockaddrInet6:
-		return InetAddressFrom(netip.AddrPortFrom(withZone(netip.AddrFrom16(sa.Addr), sa.ZoneId), uint16(sa.Port)))
-	case *unix.SockaddrUnix:
-		if sa.Name == "@" { // x/sys's word for an unnamed socket
-			return UnixAddress("")
-		}
-		return UnixAddress(sa.Name)
-	default:
-		return InetAddress{}
-	}
-}
-
-// fromRawSockaddr converts what accept4(2) wrote, without allocating for TCP. An
-// IPv4 peer of an IPv6 socket is given its IPv4 address.
+// fromRawSockaddr converts what accept4(2), getsockname(2) and getpeername(2) write,
+// without allocating for TCP. An IPv4 peer of an IPv6 socket is given its IPv4
+// address.
 func fromRawSockaddr(raw *unix.RawSockaddrAny, size uint32) InetAddress {
 	switch raw.Addr.Family {
 	case unix.AF_INET:

@@ -137,15 +137,15 @@ func TestInetAddressZone(t *testing.T) {
 		if got := sa.(*unix.SockaddrInet6); got.ZoneId != 1 || got.Port != 80 {
 			t.Errorf("zone %s is %d", zone, got.ZoneId)
 		}
-		// What comes back names the same interface, so that it can be used again.
-		back, err := fromSockaddr(sa).sockaddr()
-		if err != nil || back.(*unix.SockaddrInet6).ZoneId != 1 {
-			t.Errorf("zone %s: came back as %v, %v", zone, fromSockaddr(sa), err)
-		}
 	}
 	raw := &unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: 0x5000, Addr: netip.MustParseAddr("fe80::2").As16(), Scope_id: 1}
-	if got := fromRawSockaddr(rawAny(raw), unix.SizeofSockaddrInet6).String(); got != "[fe80::2%1]:80" {
+	// What comes back names the same interface, so that it can be used again.
+	got := fromRawSockaddr(rawAny(raw), unix.SizeofSockaddrInet6)
+	if got.String() != "[fe80::2%1]:80" {
 		t.Errorf("an accepted link-local peer is %s", got)
+	}
+	if back, err := got.sockaddr(); err != nil || back.(*unix.SockaddrInet6).ZoneId != 1 {
+		t.Errorf("it came back as %v, %v", back, err)
 	}
 	missing, _ := ParseInetAddress("[fe80::1%no-such-if]:80")
 	if _, err := missing.sockaddr(); !errors.Is(err, ErrBadAddress) {

@@ -91,6 +91,9 @@ func (p *PollPoller) RemoveChannel(ch *Channel) error {
 	return nil
 }
 
+// ForgetChannel implements Poller.
+func (p *PollPoller) ForgetChannel(ch *Channel) { _ = p.RemoveChannel(ch) } // it fails never
+
 // HasChannel implements Poller.
 func (p *PollPoller) HasChannel(ch *Channel) bool {
 	return int(ch.slot) < len(p.channels) && p.channels[ch.slot] == ch

@@ -20,6 +20,9 @@ type Poller interface {
 	// RemoveChannel forgets ch. An event of ch that was already returned by the
 	// kernel is dropped.
 	RemoveChannel(ch *Channel) error
+	// ForgetChannel does the same for a channel whose fd is closed before the
+	// next Poll, so that the kernel need not be told.
+	ForgetChannel(ch *Channel)
 	// HasChannel reports whether ch is known.
 	HasChannel(ch *Channel) bool
 	// EdgeTriggered reports whether the poller honours edge-triggered channels.

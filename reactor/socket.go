@@ -58,22 +58,10 @@ func (s Socket) Connect(addr InetAddress) error {
 }
 
 // LocalAddr asks getsockname(2); the zero InetAddress when that fails.
-func (s Socket) LocalAddr() InetAddress {
-	sa, err := unix.Getsockname(s.fd)
-	if err != nil {
-		return InetAddress{}
-	}
-	return fromSockaddr(sa)
-}
+func (s Socket) LocalAddr() InetAddress { return sockname(unix.SYS_GETSOCKNAME, s.fd) }
 
 // PeerAddr asks getpeername(2); the zero InetAddress when there is no peer.
-func (s Socket) PeerAddr() InetAddress {
-	sa, err := unix.Getpeername(s.fd)
-	if err != nil {
-		return InetAddress{}
-	}
-	return fromSockaddr(sa)
-}
+func (s Socket) PeerAddr() InetAddress { return sockname(unix.SYS_GETPEERNAME, s.fd) }
 
 // TakeError returns and clears the socket's pending error (SO_ERROR), nil when
 // there is none.

@@ -139,6 +139,18 @@ func epollCtl(epfd, op, fd int, ev *unix.EpollEvent) error {
 	return errnoOrNil(e)
 }
 
+// sockname is getsockname(2) or getpeername(2), as call says. The wrappers of the
+// package unix also ask for the protocol, by another call.
+func sockname(call uintptr, fd int) InetAddress {
+	var sa unix.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(sa))
+	_, _, e := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)))
+	if e != 0 {
+		return InetAddress{}
+	}
+	return fromRawSockaddr(&sa, size)
+}
+
 // accept4Retry returns a non-blocking, close-on-exec connection and its peer.
 func accept4Retry(fd int) (int, InetAddress, error) {
 	var sa unix.RawSockaddrAny

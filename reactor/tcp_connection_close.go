@@ -45,6 +45,10 @@ func (c *TcpConnection) endOutputInLoop(how connFlags) {
 }
 
 func (c *TcpConnection) sendFin() {
+	if c.flags.any(peerClosed) {
+		c.closeInLoop(nil) // close(2) sends it
+		return
+	}
 	if !c.flags.any(finSent) {
 		c.flags.set(finSent)
 		if err := shutdownWrite(c.channel.FD()); err != nil {
@@ -53,10 +57,6 @@ func (c *TcpConnection) sendFin() {
 		}
 		c.lastActive = c.Loop().Now()
 		c.alarm.arm(c) // for what is left to wait for, the time may be shorter
-	}
-	if c.flags.any(peerClosed) {
-		c.closeInLoop(nil)
-		return
 	}
 	c.updateReading()
 }
@@ -107,7 +107,7 @@ func (c *TcpConnection) destroyInLoop() {
 		c.in.RetrieveAll()
 	}
 	c.setState(Disconnected)
-	_ = c.channel.Remove() // it fails only for an fd that is not there any more
+	c.channel.removeClosing()
 	if t := c.tls(); t != nil {
 		t.close()
 	}
