@@ -174,6 +174,9 @@ func TestDemoInBrowser(t *testing.T) {
 		{"phone-dark", 390, 844, true, "dark"},
 	} {
 		t.Run(view.name, func(t *testing.T) {
+			if view.mobile != (view.scheme == "dark") {
+				aboutThePage(t) // each width and each scheme has been seen without these
+			}
 			do(t, ctx,
 				viewport(view.width, view.height, view.mobile, view.scheme),
 				chromedp.Navigate(p.url("/")),
