@@ -71,6 +71,7 @@ func (u *uploads) appendForm(p []byte) []byte {
 
 var (
 	errExists    = http.NewError(409, "there is such a file already")
+	errTwin      = http.NewError(409, "it would be sent in the place of a file that is there already")
 	errNoFile    = http.NewError(409, "there is something of that name that is no file")
 	errNoFolder  = http.NewError(409, "the folder does not exist")
 	errBadName   = http.NewError(403, "files of this name are not taken")
@@ -220,8 +221,11 @@ func (u *uploads) mayPlace(c *http.Ctx, dir int, base string) (was *unix.Stat_t,
 	var st unix.Stat_t
 	switch err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); {
 	case err == unix.ENOENT:
-		if c.EvaluatePreconditions(http.Validators{Absent: true}) != http.Proceed {
+		switch {
+		case c.EvaluatePreconditions(http.Validators{Absent: true}) != http.Proceed:
 			return nil, errPrecondition
+		case !u.Overwrite && u.isTwin(dir, base):
+			return nil, errTwin
 		}
 		return nil, nil
 	case err == unix.ENAMETOOLONG:
@@ -239,6 +243,17 @@ func (u *uploads) mayPlace(c *http.Ctx, dir int, base string) (was *unix.Stat_t,
 		return nil, errExists
 	}
 	return &st, nil
+}
+
+// isTwin says whether a file base in dir would be sent in the place of another that is there.
+func (u *uploads) isTwin(dir int, base string) bool {
+	original, ok := u.files.twinOf(base)
+	if !ok {
+		return false
+	}
+	var st unix.Stat_t
+	err := unix.Fstatat(dir, original, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return err != unix.ENOENT && (err != nil || kindOf(st.Mode) != folder)
 }
 
 // place gives d its name, when it still may have it. was says that there was a

@@ -2,6 +2,7 @@ package static
 
 import (
 	"io"
+	"math"
 	"strings"
 
 	"github.com/carillon-go/carillon/http"
@@ -44,6 +45,9 @@ func (u *uploads) form(c *http.Ctx, folderName string) error {
 			if f.base == part.Filename {
 				return errTwice
 			}
+			if !u.Overwrite && u.areTwins(f.base, part.Filename) {
+				return errTwin
+			}
 		}
 		d, err := u.formDraft(c, dir, part)
 		if err != nil {
@@ -60,6 +64,13 @@ func (u *uploads) form(c *http.Ctx, folderName string) error {
 		}
 	}
 	return c.Redirect(303, "./")
+}
+
+// areTwins says whether one of two names is that of a twin of the other: the second to be placed might be refused.
+func (u *uploads) areTwins(a, b string) bool {
+	ofA, ok := u.files.twinOf(a)
+	ofB, too := u.files.twinOf(b)
+	return ok && ofA == b || too && ofB == a
 }
 
 // otherParts is how many fields a form may have that are no files.
@@ -84,7 +95,7 @@ func (u *uploads) formDraft(c *http.Ctx, dir int, part *http.Part) (*draft, erro
 		return nil, err
 	}
 	var body io.Reader = part
-	if u.MaxSize >= 0 {
+	if u.MaxSize >= 0 && u.MaxSize < math.MaxInt64 {
 		body = io.LimitReader(part, u.MaxSize+1)
 	}
 	n, err := d.fill(body)
