@@ -121,6 +121,7 @@ func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
 			return err
 		}
 	}
+	q.giveSlot() // from here on it is the client who is waited for
 	if code != 200 {
 		return r.sendForm(c, m, code, nil)
 	}
