@@ -327,12 +327,13 @@ func (w *watcher) removeMark(m *mark) {
 	}
 }
 
-// watch sets a watch on what fd is open for, whatever it is called by now.
+// watch sets a watch on what fd is open for, whatever it is called by now. A folder may have been asked for as if it were a file:
+// its watch has the events of both.
 func (w *watcher) watch(fd int, events uint32) int32 {
 	if w.fd < 0 || w.closed {
 		return pending
 	}
-	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), events)
+	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), events|unix.IN_MASK_ADD)
 	if err != nil {
 		return pending
 	}
