@@ -31,7 +31,8 @@ func (f *Files) Serve(c *http.Ctx) error {
 		return f.change(c)
 	}
 	var space [256]byte
-	q := query{f: f, wait: !c.Inline()}
+	var kept kept
+	q := query{f: f, wait: !c.Inline(), kept: &kept}
 	var ok bool
 	if q.name, q.folder, ok = appendName(space[:0], c.PeekPath()); !ok {
 		q.name, q.unservable = nil, true
@@ -39,7 +40,7 @@ func (f *Files) Serve(c *http.Ctx) error {
 	if err := q.serve(c); err != errWouldWait {
 		return err
 	}
-	return f.serveOffLoop(c, q.name, q.asked)
+	return f.serveOffLoop(c, q.name, q.asked, kept)
 }
 
 // query is what a request asks the folder for.
@@ -49,7 +50,12 @@ type query struct {
 	asked
 	wait bool // waiting for the disk is allowed
 	slot bool // one of f.slots is taken
+	kept *kept
 }
+
+// kept is what the cache held for a name whose look-up could not be made without waiting. It is no part of the query, whose name
+// would not be on the stack then.
+type kept struct{ before *resource }
 
 // asked is what a query is about besides its name.
 type asked struct {
@@ -93,7 +99,7 @@ func (q *query) serveName(c *http.Ctx, name []byte) error {
 // send answers by the file of that name, or does nothing when it is something else. Errors of the look-up are unix.Errno.
 func (q *query) send(c *http.Ctx, name []byte, code int) (kind, error) {
 	for range unrest {
-		r, err := q.f.find(c, name, q.wait)
+		r, err := q.find(c, name)
 		if err != nil || r.kind != regular {
 			return r.kind, err
 		}
@@ -162,14 +168,15 @@ func (r *resource) sendForm(c *http.Ctx, m *form, code int, parts []http.Range) 
 	return c.Blob(code, "", m.body)
 }
 
-// find returns what name means, with a share for the caller. Errors are unix.Errno, errWouldWait only unless wait, and those
+// find returns what name means, with a share for the caller. Errors are unix.Errno, errWouldWait only unless q.wait, and those
 // of header lines that cannot be.
-func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
+func (q *query) find(c *http.Ctx, name []byte) (*resource, error) {
+	f, wait := q.f, q.wait
 	now := f.cache.catchUp(c)
 	if r := f.cache.get(name, now); r != nil {
 		return r, nil
 	}
-	r, before := f.cache.reserve(name)
+	r, before := f.cache.reserve(name, q.kept.before)
 	if r == nil {
 		r = newResource(string(name))
 		err := f.load(r, false, wait)
@@ -184,6 +191,7 @@ func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
 	}
 	if err != nil || !keep || r.kind != regular {
 		f.cache.forget(r)
+		q.kept.before = before
 		return r, err
 	}
 	f.cache.publish(r, before, now)
