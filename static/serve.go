@@ -20,8 +20,11 @@ var (
 const errStale = unix.ESTALE
 
 // Serve answers GET, HEAD and OPTIONS from the folder, and what changes it where that is allowed; it is an http.Handler. On a
-// loop it does not wait for a disk: what the kernel does not have in its caches, listings, archives and uploads are answered by
-// goroutines (see http.Ctx.Async).
+// loop it does not look for a file on a disk: what the kernel does not have in its caches, listings, archives and uploads are
+// answered by goroutines (see http.Ctx.Async), and where the root is on a file system of a network or of FUSE, everything.
+//
+// A file of more than 16 KiB is sent by the loop all the same, from the page cache. The first 2 MiB of it, or of a range, are there
+// by then; of the rest what the kernel has not read ahead in time is waited for.
 func (f *Files) Serve(c *http.Ctx) error {
 	if !f.jobs.enter() {
 		return errClosed
@@ -37,8 +40,10 @@ func (f *Files) Serve(c *http.Ctx) error {
 	if q.name, q.folder, ok = appendName(space[:0], c.PeekPath()); !ok {
 		q.name, q.unservable = nil, true
 	}
-	if err := q.serve(c); err != errWouldWait {
-		return err
+	if q.wait || !f.root.remote {
+		if err := q.serve(c); err != errWouldWait {
+			return err
+		}
 	}
 	return f.serveOffLoop(c, q.name, q.asked, kept)
 }
@@ -127,25 +132,27 @@ func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
 			return err
 		}
 	}
+	parts := []http.Range(nil)
+	if code == 200 {
+		switch c.EvaluatePreconditions(m.validators) {
+		case http.PreconditionFailed:
+			r.release()
+			return errPrecondition
+		case http.NotModified:
+			c.SetHeaderBlock(m.unchanged)
+			r.release()
+			return c.NoContent(304)
+		}
+		if parts, err = c.SelectRanges(m.length, m.validators); err == nil {
+			err = m.warmParts(parts, q.wait)
+		}
+		if err != nil {
+			r.release()
+			return err
+		}
+	}
 	q.giveSlot() // from here on it is the client who is waited for
-	if code != 200 {
-		return r.sendForm(c, m, code, nil)
-	}
-	switch c.EvaluatePreconditions(m.validators) {
-	case http.PreconditionFailed:
-		r.release()
-		return errPrecondition
-	case http.NotModified:
-		c.SetHeaderBlock(m.unchanged)
-		r.release()
-		return c.NoContent(304)
-	}
-	parts, err := c.SelectRanges(m.length, m.validators)
-	if err != nil {
-		r.release()
-		return err
-	}
-	return r.sendForm(c, m, 200, parts)
+	return r.sendForm(c, m, code, parts)
 }
 
 // sendForm answers with one form of r, or with parts of it. It takes the caller's share in r.
@@ -237,8 +244,7 @@ func (q *query) serveFolder(c *http.Ctx) error {
 	case !q.wait:
 		return errWouldWait
 	}
-	q.giveSlot() // it may be the client who is waited for, and others want the disk
-	return q.f.list(c, string(q.name))
+	return q.f.list(c, string(q.name), q.giveSlot)
 }
 
 func setHeaders(c *http.Ctx, pairs ...string) error {

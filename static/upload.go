@@ -260,10 +260,8 @@ func (u *uploads) isTwin(dir int, base string) bool {
 // file before, whose rights it then has. Besides the errors of the clients'
 // answers, unix.EXDEV says that d is on another disk.
 func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, err error) {
-	if u.Sync {
-		if err := unix.Fdatasync(d.fd); err != nil {
-			return false, writeError(err)
-		}
+	if err := u.sync(d.fd, unix.Fdatasync); err != nil {
+		return false, writeError(err)
 	}
 	u.placing.Lock()
 	old, err := u.mayPlace(c, dir, base)
@@ -282,12 +280,20 @@ func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, 
 	case err != nil:
 		return false, writeError(err)
 	}
-	if u.Sync {
-		if err := unix.Fsync(dir); err != nil {
-			return false, writeError(err)
-		}
+	if err := u.sync(dir, unix.Fsync); err != nil {
+		return false, writeError(err)
 	}
 	return old != nil, nil
+}
+
+// sync has what fd is open for written to the disk, if that is wanted. Nothing takes a thread for longer, so it is bounded.
+func (u *uploads) sync(fd int, flush func(int) error) error {
+	if !u.Sync {
+		return nil
+	}
+	u.files.slots <- struct{}{}
+	defer func() { <-u.files.slots }()
+	return flush(fd)
 }
 
 // writeError turns what the system said about writing into what the client is
