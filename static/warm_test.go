@@ -10,8 +10,8 @@ import (
 	"github.com/carillon-go/carillon/http"
 )
 
-// chill takes a file out of the page cache, and says whether that was possible.
-func chill(t *testing.T, name string) bool {
+// chill takes a file out of the page cache, and says whether that was possible with all that is from off on.
+func chill(t *testing.T, name string, off int) bool {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -37,7 +37,7 @@ func chill(t *testing.T, name string) bool {
 	if _, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&view[0])), uintptr(len(view)), uintptr(unsafe.Pointer(&pages[0]))); errno != 0 {
 		t.Fatal(errno)
 	}
-	for _, page := range pages {
+	for _, page := range pages[off/os.Getpagesize():] {
 		if page&1 != 0 {
 			return false
 		}
@@ -59,7 +59,7 @@ func TestColdRange(t *testing.T) {
 	for range 3 {
 		p.ask("GET", "/large.bin", "Range: bytes=0-9")
 	}
-	if !chill(t, name) {
+	if !chill(t, name, 8<<20) {
 		t.Skip("this file system has nothing but its cache")
 	}
 	files.cache.changing.Lock()
