@@ -85,6 +85,9 @@ func codingsOf(names []string) ([]coding.Coding, error) {
 		if !ok || twinEndings[c] == "" {
 			return nil, fmt.Errorf("coding %q: want br, zstd or gzip", name)
 		}
+		if slices.Contains(all, c) {
+			return nil, fmt.Errorf("coding %q: %s is named twice", name, c)
+		}
 		all = append(all, c)
 	}
 	return all, nil
@@ -272,7 +275,8 @@ type UploadOptions struct {
 //     termination, at a folder's path, the name in the metadata "filename". The script of the page uses that. What has not
 //     arrived whole lies in the hidden folder .carillon-uploads beneath the root, also over a restart, until it expires.
 //
-// A file has its name when it is whole and not before, and what breaks leaves nothing behind. Folders must be there already:
+// A file has its name when it is whole and not before, and what breaks leaves nothing behind. (When the process is killed, hidden
+// files .carillon-* can stay: of forms of more than 8 files, and where the file system has no O_TMPFILE.) Folders must be there already:
 // 409. Hidden names, and names of what is no regular file, are refused. A disk that is full is answered by 507, a
 // request that the page of another site has made by 403, as middleware.CSRF does. Who may upload at all is for the middleware
 // in front to say.

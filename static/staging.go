@@ -90,15 +90,18 @@ func (u *uploads) newStaged(length int64) (*staged, error) {
 	}
 	id := rand.Text() + "-" + strconv.FormatInt(length, 10)
 	fd, err := unix.Openat(dir, id, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, newFileMode)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	}
 	if err != nil {
 		unix.Close(dir)
 		return nil, writeError(err)
 	}
+	s := &staged{&draft{fd: fd, dir: dir, temp: id}, id, length, 0}
+	if err := lock(fd); err != nil { // the file system has no locks
+		s.discard()
+		unix.Close(dir)
+		return nil, writeError(err)
+	}
 	u.sweepLater()
-	return &staged{&draft{fd: fd, dir: dir, temp: id}, id, length, 0}, nil
+	return s, nil
 }
 
 // openStaged opens and locks an upload, at its end. Errors: errTusGone and
@@ -130,6 +133,9 @@ func (u *uploads) openStaged(id string, length int64) (*staged, error) {
 	return s, nil
 }
 
+// lock is flock(2); a variable for the tests.
+var lock = func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }
+
 // lockDraft opens and locks a file of the staging folder, and sees to it that it
 // is still there: who had the lock before may have given it its name.
 func lockDraft(dir int, id string) (*draft, error) {
@@ -140,7 +146,7 @@ func lockDraft(dir int, id string) (*draft, error) {
 	if err != nil {
 		return nil, writeError(err)
 	}
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lock(fd); err != nil {
 		unix.Close(fd)
 		if err == unix.EWOULDBLOCK {
 			return nil, errTusLocked

@@ -260,14 +260,16 @@ func (u *uploads) isTwin(dir int, base string) bool {
 // file before, whose rights it then has. Besides the errors of the clients'
 // answers, unix.EXDEV says that d is on another disk.
 func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, err error) {
-	if err := u.sync(d.fd, unix.Fdatasync); err != nil {
-		return false, writeError(err)
+	if d.fd >= 0 { // else it was synced before it was shelved
+		if err := u.sync(d.fd, unix.Fdatasync); err != nil {
+			return false, writeError(err)
+		}
 	}
 	u.placing.Lock()
 	old, err := u.mayPlace(c, dir, base)
 	if err == nil {
 		if old != nil {
-			_ = unix.Fchmod(d.fd, old.Mode&0o777) // where that cannot be, it has those of a new file
+			_ = d.chmod(old.Mode & 0o777) // where that cannot be, it has those of a new file
 		}
 		err = d.place(dir, base, old != nil)
 	}
