@@ -204,7 +204,8 @@ type file struct {
 	ino   uint64
 }
 
-// forReading: O_NONBLOCK lets the opening of a fifo return at once; on a regular file it changes nothing.
+// forReading: O_NONBLOCK lets the opening of a fifo return at once; on a regular file it changes nothing. What a device makes of
+// being opened is its own: see the package comment.
 const forReading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 
 // lookup opens what name (ending in a NUL) names beneath the root. It may wait for the disk. Errors are unix.Errno.

@@ -186,6 +186,9 @@ func WithErrorPage(file string, codes ...int) Option {
 		if err != nil {
 			return fmt.Errorf("error page: %w", err)
 		}
+		if len(codes) == 0 {
+			return fmt.Errorf("error page %q: for no code", file)
+		}
 		for _, code := range codes {
 			if code != 403 && code != 404 && (code < 500 || code > 599) {
 				return fmt.Errorf("error page for %d: 403, 404 and 500 to 599 can have one", code)
@@ -280,6 +283,10 @@ type UploadOptions struct {
 // 409. Hidden names, and names of what is no regular file, are refused. A disk that is full is answered by 507, a
 // request that the page of another site has made by 403, as middleware.CSRF does. Who may upload at all is for the middleware
 // in front to say.
+//
+// What is uploaded is served as what its name says. An .html, .svg or .js runs in the browser of who opens it as the site's own
+// does, with its cookies: files of people who are not trusted that far belong to a host name of their own, or get
+// WithHeader("/incoming/**", "Content-Security-Policy", "sandbox").
 //
 // Bodies are written as they arrive when the route streams them. GET and HEAD may have a route of their own, on the loop:
 //
