@@ -134,7 +134,13 @@ func writeAll(fd int, p []byte) error {
 // facts are those of the file as it is now.
 func (d *draft) facts() file {
 	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
+	var err error
+	if d.fd >= 0 {
+		err = unix.Fstat(d.fd, &st)
+	} else {
+		err = unix.Fstatat(d.dir, d.temp, &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
 		return file{fd: -1}
 	}
 	return file{fd: d.fd, kind: regular, size: st.Size, mtime: st.Mtim, ino: st.Ino}

@@ -255,7 +255,8 @@ type UploadOptions struct {
 	// MaxFiles bounds the files of one form. Default 100.
 	MaxFiles int
 	// Overwrite lets a file take the place of another; without, that is answered by 409, and so is a twin of another (see
-	// WithTwins): "app.js.gz" would be what clients get for "app.js".
+	// WithTwins): "app.js.gz" would be what clients get for "app.js". One that is there first must be older than the
+	// file, or that is answered by 409. (Where files are put there otherwise, with old dates, let WithTwins have none.)
 	Overwrite bool
 	// Sync has a file, and the folder that it is in, written to the disk (fsync(2)) before the client hears of its success.
 	Sync bool

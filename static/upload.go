@@ -256,6 +256,20 @@ func (u *uploads) isTwin(dir int, base string) bool {
 	return err != unix.ENOENT && (err != nil || kindOf(st.Mode) != folder)
 }
 
+// hasTwin says whether something would be sent in the place of a new file base in dir.
+func (u *uploads) hasTwin(dir int, base string, f file) bool {
+	for _, c := range u.files.twins {
+		var st unix.Stat_t
+		if isTwinName(base) || unix.Fstatat(dir, base+twinEndings[c], &st, 0) != nil {
+			continue
+		}
+		if kindOf(st.Mode) == regular && !older(st.Mtim, f.mtime) {
+			return true
+		}
+	}
+	return false
+}
+
 // place gives d its name, when it still may have it. was says that there was a
 // file before, whose rights it then has. Besides the errors of the clients'
 // answers, unix.EXDEV says that d is on another disk.
@@ -267,6 +281,9 @@ func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, 
 	}
 	u.placing.Lock()
 	old, err := u.mayPlace(c, dir, base)
+	if err == nil && old == nil && !u.Overwrite && u.hasTwin(dir, base, d.facts()) {
+		err = errTwin
+	}
 	if err == nil {
 		if old != nil {
 			_ = d.chmod(old.Mode & 0o777) // where that cannot be, it has those of a new file

@@ -52,13 +52,30 @@ func TestUploadOfTwins(t *testing.T) {
 	if a := p.askBody("PATCH", at, "evil", tusLine, offsetType, offset(0)); a.code != 409 {
 		t.Errorf("tus, at its end: %d", a.code)
 	}
+	for name, aged := range map[string]bool{"early": false, "aged": true} { // the twin was there first
+		if a := p.askBody("PUT", "/"+name+".gz", "evil"); a.code != 201 {
+			t.Errorf("%s: %d", name, a.code)
+		}
+		code := 409
+		if aged {
+			put(t, dir, name+".gz", []byte("evil"))
+			code = 201
+		}
+		if a := p.askBody("PUT", "/"+name, "original"); a.code != code {
+			t.Errorf("%s: %d %s, want %d", name, a.code, a.body, code)
+		}
+	}
+	if a := p.ask("GET", "/aged", "Accept-Encoding: gzip"); a.body != "original" {
+		t.Errorf("with an old twin: %q", a.body)
+	}
 	if a := p.ask("GET", "/app.js", "Accept-Encoding: gzip, br"); a.body != "original()" || a.header.Get("Content-Encoding") != "" {
 		t.Errorf("what is served: %q %v", a.body, a.header)
 	}
 	p.conn.Close()
 	stop()
 	want := map[string]string{"app.js": "original()", "link.js": "-> app.js", "folder/": "", "app.js.zst": "evil", "app.js.gz.br": "evil",
-		"folder.gz": "evil", "other.js.gz": "evil", "both.zst": "x", "both": "y", "late": "original"}
+		"folder.gz": "evil", "other.js.gz": "evil", "both.zst": "x", "both": "y", "late": "original",
+		"early.gz": "evil", "aged.gz": "evil", "aged": "original"}
 	if got := tree(t, dir); !maps.Equal(got, want) {
 		t.Errorf("in the end: %q", got)
 	}
