@@ -2,6 +2,7 @@ package static
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,13 +59,17 @@ func (k *cache) get(name []byte, now time.Duration) *resource {
 }
 
 // reserve returns a resource of that name that is not ready, in the place of what is held for it; nil when another goroutine
-// looks that name up just now, or when it is asked for so seldom that it would not pay. before is what the cache held.
-func (k *cache) reserve(name []byte) (r, before *resource) {
+// looks that name up just now, or when it is asked for so seldom that it would not pay. before is what the cache held, or had
+// held when a look-up that must not wait began: then it is was.
+func (k *cache) reserve(name []byte, was *resource) (r, before *resource) {
 	k.changing.Lock()
 	defer k.changing.Unlock()
 	held := k.names[string(name)]
+	if was != nil && was.name == string(name) {
+		before = was
+	}
 	switch {
-	case held != nil && !held.ready, held == nil && !k.seen(name), k.bounds.Entries == 0:
+	case held != nil && !held.ready, held == nil && before == nil && !k.seen(name), k.bounds.Entries == 0:
 		return nil, nil
 	case held != nil:
 		before = held
@@ -138,7 +143,7 @@ func (r *resource) inherit(before *resource) {
 	}
 	for i := range before.forms {
 		switch m := before.forms[i].Load(); {
-		case m == nil || r.forms[i].Load() != nil:
+		case m == nil || r.forms[i].Load() != nil || slices.Contains(before.twins, coding.Coding(i)): // a twin that has gone
 		case m == before.plain(): // no coding makes it smaller
 			r.forms[i].Store(r.plain())
 		case m.inMemory():

@@ -22,6 +22,16 @@ func originalOf(name string) (string, bool) {
 	return "", false
 }
 
+// twinOf returns the name of the file that one called name would be a twin of, as twins are looked for here.
+func (f *Files) twinOf(name string) (original string, ok bool) {
+	for _, c := range f.twins {
+		if original, ok := strings.CutSuffix(name, twinEndings[c]); ok && original != "" {
+			return original, !isTwinName(original)
+		}
+	}
+	return "", false
+}
+
 func isTwinName(name string) bool {
 	_, ok := originalOf(name)
 	return ok

@@ -356,7 +356,7 @@ func TestCodingOptions(t *testing.T) {
 		WithMediaType(".foo", "text/plain\r\nX: y"),
 		WithHeader("[", "A", "b"), WithHeader("", "A", "b"), WithHeader("/a//b", "A", "b"), WithHeader("/../b", "A", "b"), WithHeader("a**/b", "A", "b"),
 		WithHeader("*", "A b", "c"), WithHeader("*", "A", "b\nc"), WithHeader("*", "etag", `"x"`), WithHeader("*", "Content-Length", "1"),
-		WithFallback(""), WithFallback("/"), WithFallback("../x"), WithFallback("/.hidden"), WithErrorPage("x.html", 200), WithErrorPage("/a/", 404),
+		WithFallback(""), WithFallback("/"), WithFallback("../x"), WithFallback("/.hidden"), WithErrorPage("x.html", 200), WithErrorPage("x.html"), WithErrorPage("/a/", 404),
 	} {
 		if f, err := New(dir, opt); err == nil {
 			f.Close()

@@ -20,6 +20,7 @@ type change struct {
 	do     func(dir string) error
 	code   int
 	body   string // of a 200
+	beside string // a folder that is asked for as well, without its slash
 }
 
 func write(name, body string) func(dir string) error {
@@ -52,7 +53,7 @@ func remove(name string) func(dir string) error {
 // atOnce are changes that inotify tells of: the request that follows one gets what is there then.
 func atOnce(large string) []change {
 	return []change{
-		{"written", "/a/b/file.txt", write("a/b/file.txt", "new"), 200, "new"},
+		{"written", "/a/b/file.txt", write("a/b/file.txt", "new"), 200, "new", ""},
 		{"written in place, the same size", "/a/b/file.txt", func(dir string) error {
 			f, err := os.OpenFile(filepath.Join(dir, "a/b/file.txt"), os.O_WRONLY, 0)
 			if err != nil {
@@ -61,8 +62,8 @@ func atOnce(large string) []change {
 			_, err = f.WriteAt([]byte("X"), 0)
 			f.Close()
 			return err
-		}, 200, "Xld"},
-		{"written through another hard link", "/a/b/file.txt", write("elsewhere.txt", "linked"), 200, "linked"},
+		}, 200, "Xld", ""},
+		{"written through another hard link", "/a/b/file.txt", write("elsewhere.txt", "linked"), 200, "linked", ""},
 		{"appended", "/a/b/file.txt", func(dir string) error {
 			f, err := os.OpenFile(filepath.Join(dir, "a/b/file.txt"), os.O_WRONLY|os.O_APPEND, 0)
 			if err != nil {
@@ -71,29 +72,31 @@ func atOnce(large string) []change {
 			_, err = f.WriteString(" and more")
 			f.Close()
 			return err
-		}, 200, "old and more"},
-		{"truncated", "/a/b/file.txt", func(dir string) error { return os.Truncate(filepath.Join(dir, "a/b/file.txt"), 0) }, 200, ""},
-		{"replaced by rename", "/a/b/file.txt", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh"},
-		{"large, replaced by rename", "/a/large.txt", all(write("tmp", "fresh"), rename("tmp", "a/large.txt")), 200, "fresh"},
-		{"large, truncated", "/a/large.txt", func(dir string) error { return os.Truncate(filepath.Join(dir, "a/large.txt"), 100) }, 200, large[:100]},
-		{"renamed away", "/a/b/file.txt", rename("a/b/file.txt", "a/b/other.txt"), 404, ""},
-		{"removed", "/a/b/file.txt", remove("a/b/file.txt"), 404, ""},
-		{"large, removed", "/a/large.txt", remove("a/large.txt"), 404, ""},
+		}, 200, "old and more", ""},
+		{"truncated", "/a/b/file.txt", func(dir string) error { return os.Truncate(filepath.Join(dir, "a/b/file.txt"), 0) }, 200, "", ""},
+		{"replaced by rename", "/a/b/file.txt", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh", ""},
+		{"large, replaced by rename", "/a/large.txt", all(write("tmp", "fresh"), rename("tmp", "a/large.txt")), 200, "fresh", ""},
+		{"large, truncated", "/a/large.txt", func(dir string) error { return os.Truncate(filepath.Join(dir, "a/large.txt"), 100) }, 200, large[:100], ""},
+		{"renamed away", "/a/b/file.txt", rename("a/b/file.txt", "a/b/other.txt"), 404, "", ""},
+		{"removed", "/a/b/file.txt", remove("a/b/file.txt"), 404, "", ""},
+		{"large, removed", "/a/large.txt", remove("a/large.txt"), 404, "", ""},
 		{"a folder in its place", "/a/b/file.txt", all(remove("a/b/file.txt"), func(dir string) error {
 			return os.Mkdir(filepath.Join(dir, "a/b/file.txt"), 0o755)
-		}), 301, ""},
-		{"a link that leads out in its place", "/a/b/file.txt", all(remove("a/b/file.txt"), link("/etc/passwd", "a/b/file.txt")), 404, ""},
-		{"folder above renamed", "/a/b/file.txt", rename("a/b", "a/c"), 404, ""},
-		{"folder above that renamed", "/a/b/file.txt", rename("a", "z"), 404, ""},
-		{"folders above swapped", "/a/b/file.txt", all(rename("a/b", "a/c"), rename("v2", "a/b")), 200, "second"},
-		{"folder above replaced by a link", "/a/b/file.txt", all(rename("a/b", "a/c"), link("../v2", "a/b")), 200, "second"},
-		{"folder above replaced by a link that leads out", "/a/b/file.txt", all(rename("a/b", "a/c"), link("/etc", "a/b")), 404, ""},
-		{"leaf link swapped", "/leaf", all(link("v2/file.txt", "tmp"), rename("tmp", "leaf")), 200, "second"},
-		{"target of a leaf link replaced", "/leaf", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh"},
-		{"folder link swapped", "/current/file.txt", all(link("v2", "tmp"), rename("tmp", "current")), 200, "second"},
-		{"file behind a folder link replaced", "/current/file.txt", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh"},
-		{"file of the root replaced", "/top.txt", all(write("tmp", "fresh"), rename("tmp", "top.txt")), 200, "fresh"},
-		{"index replaced", "/site/", all(write("tmp", "fresh"), rename("tmp", "site/index.html")), 200, "fresh"},
+		}), 301, "", ""},
+		{"a link that leads out in its place", "/a/b/file.txt", all(remove("a/b/file.txt"), link("/etc/passwd", "a/b/file.txt")), 404, "", ""},
+		{"folder above renamed", "/a/b/file.txt", rename("a/b", "a/c"), 404, "", ""},
+		{"folder above that renamed", "/a/b/file.txt", rename("a", "z"), 404, "", ""},
+		{"folders above swapped", "/a/b/file.txt", all(rename("a/b", "a/c"), rename("v2", "a/b")), 200, "second", ""},
+		{"folder above replaced by a link", "/a/b/file.txt", all(rename("a/b", "a/c"), link("../v2", "a/b")), 200, "second", ""},
+		{"folder above replaced by a link that leads out", "/a/b/file.txt", all(rename("a/b", "a/c"), link("/etc", "a/b")), 404, "", ""},
+		{"leaf link swapped", "/leaf", all(link("v2/file.txt", "tmp"), rename("tmp", "leaf")), 200, "second", ""},
+		{"target of a leaf link replaced", "/leaf", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh", ""},
+		{"folder link swapped", "/current/file.txt", all(link("v2", "tmp"), rename("tmp", "current")), 200, "second", ""},
+		{"file behind a folder link replaced", "/current/file.txt", all(write("tmp", "fresh"), rename("tmp", "a/b/file.txt")), 200, "fresh", ""},
+		{"file of the root replaced", "/top.txt", all(write("tmp", "fresh"), rename("tmp", "top.txt")), 200, "fresh", ""},
+		{"link swapped in a folder that was asked for", "/a/b/link", all(link("file.txt", "tmp"), rename("tmp", "a/b/link")), 200, "old", "/a/b"},
+		{"twin added in a folder that was asked for", "/a/b/file.txt", write("a/b/file.txt.gz", "twin"), 200, "twin", "/a/b"},
+		{"index replaced", "/site/", all(write("tmp", "fresh"), rename("tmp", "site/index.html")), 200, "fresh", ""},
 	}
 }
 
@@ -113,7 +116,7 @@ func coherenceTree(t *testing.T, large string) string {
 	if err := os.Link(filepath.Join(dir, "a/b/file.txt"), filepath.Join(dir, "elsewhere.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if err := all(link("a/b/file.txt", "leaf"), link("a/b", "current"))(dir); err != nil {
+	if err := all(link("a/b/file.txt", "leaf"), link("a/b", "current"), link("../../v2/file.txt", "a/b/link"))(dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -137,9 +140,18 @@ func TestCacheCoherence(t *testing.T) {
 					files.cache.fd = -1
 				}
 				p := dial(t, serveFiles(t, files, way))
+				accept := "Accept-Encoding: identity"
+				if ch.body == "twin" {
+					accept = "Accept-Encoding: gzip"
+				}
 				for range 3 { // the second one is kept
-					if a := p.ask("GET", ch.target); a.code != 200 {
+					if a := p.ask("GET", ch.target, accept); a.code != 200 {
 						t.Fatalf("before: %d", a.code)
+					}
+				}
+				for range 3 {
+					if ch.beside != "" && p.ask("GET", ch.beside).code != 301 {
+						t.Fatalf("%s is no folder", ch.beside)
 					}
 				}
 				if n := files.cached(); n == 0 {
@@ -149,12 +161,12 @@ func TestCacheCoherence(t *testing.T) {
 					t.Fatal(err)
 				}
 				changed := time.Now()
-				a := p.ask("GET", ch.target)
+				a := p.ask("GET", ch.target, accept)
 				for way == "no inotify" && (a.code != ch.code || a.code == 200 && a.body != ch.body) {
 					if time.Since(changed) > lifetime+5*time.Second {
 						break
 					}
-					a = p.ask("GET", ch.target) // nothing tells
+					a = p.ask("GET", ch.target, accept) // nothing tells
 				}
 				if a.code != ch.code || a.code == 200 && a.body != ch.body {
 					t.Errorf("%d %.40q, want %d %.40q", a.code, a.body, ch.code, ch.body)

@@ -13,9 +13,10 @@ import (
 // served. Whoever holds it discards it, once, also when it was placed.
 //
 // Where the file system can (O_TMPFILE, open(2)), it has no name at all, so that
-// nothing stays behind even when the process is killed; else a hidden one.
+// nothing stays behind even when the process is killed; else, and when it was
+// shelved, a hidden one.
 type draft struct {
-	fd   int
+	fd   int    // -1: shelved
 	dir  int    // where temp is; not the draft's own
 	temp string // its hidden name, "" for none
 }
@@ -51,9 +52,41 @@ func newHiddenDraft(dir int) (*draft, error) {
 
 func procName(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
+// shelve closes the draft, which is filled, under a hidden name until it is
+// placed. Errors are those of the clients' answers.
+func (d *draft) shelve() error {
+	if d.temp == "" {
+		if err := d.giveHiddenName(); err != nil {
+			return writeError(err)
+		}
+	}
+	unix.Close(d.fd)
+	d.fd = -1
+	return nil
+}
+
+func (d *draft) giveHiddenName() error {
+	temp := hiddenPrefix + rand.Text()
+	err := unix.Linkat(unix.AT_FDCWD, procName(d.fd), d.dir, temp, unix.AT_SYMLINK_FOLLOW)
+	if err == nil {
+		d.temp = temp
+	}
+	return err
+}
+
+// chmod gives the draft the rights of another file.
+func (d *draft) chmod(mode uint32) error {
+	if d.fd < 0 {
+		return unix.Fchmodat(d.dir, d.temp, mode, 0) // a new name, which is no link
+	}
+	return unix.Fchmod(d.fd, mode)
+}
+
 // discard closes the draft and removes what was not placed.
 func (d *draft) discard() {
-	unix.Close(d.fd)
+	if d.fd >= 0 {
+		unix.Close(d.fd)
+	}
 	if d.temp != "" {
 		_ = unix.Unlinkat(d.dir, d.temp, 0) // a hidden name; nobody to tell
 	}
@@ -101,7 +134,13 @@ func writeAll(fd int, p []byte) error {
 // facts are those of the file as it is now.
 func (d *draft) facts() file {
 	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
+	var err error
+	if d.fd >= 0 {
+		err = unix.Fstat(d.fd, &st)
+	} else {
+		err = unix.Fstatat(d.dir, d.temp, &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
 		return file{fd: -1}
 	}
 	return file{fd: d.fd, kind: regular, size: st.Size, mtime: st.Mtim, ino: st.Ino}
@@ -115,11 +154,9 @@ func (d *draft) place(to int, base string, replace bool) error {
 		if !replace {
 			return unix.Linkat(unix.AT_FDCWD, procName(d.fd), to, base, unix.AT_SYMLINK_FOLLOW)
 		}
-		temp := hiddenPrefix + rand.Text()
-		if err := unix.Linkat(unix.AT_FDCWD, procName(d.fd), d.dir, temp, unix.AT_SYMLINK_FOLLOW); err != nil {
+		if err := d.giveHiddenName(); err != nil {
 			return err
 		}
-		d.temp = temp
 	}
 	var err error
 	if replace {

@@ -23,12 +23,14 @@ type listing struct {
 }
 
 // list answers for the folder name, which has no index file: by a page or JSON
-// that lists it, or by an archive of it, where that is allowed. It blocks.
-func (f *Files) list(c *http.Ctx, name string) error {
+// that lists it, or by an archive of it, where that is allowed. It blocks, and calls read when it has read the folder: from then
+// on it is the client who is waited for. An archive has a bound of its own.
+func (f *Files) list(c *http.Ctx, name string, read func()) error {
 	query := c.RawQuery()
 	format, asked := queryValue(query, "download")
 	switch {
 	case asked && f.archives != nil:
+		read()
 		return f.archives.serve(c, f, name, format)
 	case !f.listing:
 		return errNotFound
@@ -45,7 +47,7 @@ func (f *Files) list(c *http.Ctx, name string) error {
 	case format != "html":
 		return http.NewError(400, "format is json or html")
 	}
-	return l.answer(c, f)
+	return l.answer(c, f, read)
 }
 
 // prefersJSON says whether the client likes JSON better than a page. Who likes
@@ -85,7 +87,7 @@ func (r *root) openFolder(name string) (file, error) {
 }
 
 // answer reads the folder and writes it. It blocks.
-func (l *listing) answer(c *http.Ctx, f *Files) error {
+func (l *listing) answer(c *http.Ctx, f *Files, read func()) error {
 	found, err := f.root.openFolder(l.name)
 	if err != nil {
 		return err
@@ -98,6 +100,7 @@ func (l *listing) answer(c *http.Ctx, f *Files) error {
 	if n := l.entries.readme; n >= 0 && !l.json {
 		l.readme = f.root.readReadme(l.name, l.entries.name(&l.entries.list[n]))
 	}
+	read()
 	l.entries.arrange(l.order)
 	if done, err := l.setHeaders(c, f); done || err != nil {
 		return err

@@ -43,8 +43,8 @@ func (f *Files) offLoop(c *http.Ctx, h http.Handler) error {
 const maxWaiting = 64
 
 // serveOffLoop has a goroutine serve what a query on a loop could not without waiting.
-func (f *Files) serveOffLoop(c *http.Ctx, name []byte, is asked) error {
-	later := query{f: f, name: bytes.Clone(name), asked: is, wait: true} // name lies on the stack, and stays there
+func (f *Files) serveOffLoop(c *http.Ctx, name []byte, is asked, held kept) error {
+	later := query{f: f, name: bytes.Clone(name), asked: is, wait: true, kept: &held} // name lies on the stack, and stays there
 	return f.offLoop(c, func(c *http.Ctx) error {
 		if c.Inline() { // see offLoop
 			return later.serve(c)

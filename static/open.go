@@ -25,6 +25,7 @@ type root struct {
 	fd     int      // O_PATH
 	cached bool     // RESOLVE_CACHED is known (Linux 5.12)
 	links  bool     // symbolic links are followed
+	remote bool     // to look at an open file may wait: see isRemote
 	walk   *os.Root // set where openat2 cannot be used
 }
 
@@ -49,7 +50,7 @@ func openRoot(dir string) (*root, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
-	r := &root{fd: fd, links: true}
+	r := &root{fd: fd, links: true, remote: isRemote(fd)}
 	probe := []byte(".\x00")
 	if p, err := r.openCached(probe, unix.O_PATH); err != unix.EINVAL {
 		r.cached = true
@@ -203,7 +204,8 @@ type file struct {
 	ino   uint64
 }
 
-// forReading: O_NONBLOCK lets the opening of a fifo return at once; on a regular file it changes nothing.
+// forReading: O_NONBLOCK lets the opening of a fifo return at once; on a regular file it changes nothing. What a device makes of
+// being opened is its own: see the package comment.
 const forReading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 
 // lookup opens what name (ending in a NUL) names beneath the root. It may wait for the disk. Errors are unix.Errno.
@@ -305,21 +307,4 @@ func (f file) read(p []byte, off int64, wait bool) (int, error) {
 		done += n
 	}
 	return done, nil
-}
-
-// readAhead is how much of a file, in bytes, is fetched from a cold disk before it is sent.
-const readAhead = 2 << 20
-
-// warm says whether the beginning of f lies in the page cache.
-func (f file) warm() bool {
-	var p [1]byte
-	n, err := f.read(p[:], 0, false)
-	return n == 1 || err != errWouldWait
-}
-
-// fetch waits for the beginning of f.
-func (f file) fetch() {
-	_ = unix.Fadvise(f.fd, 0, readAhead, unix.FADV_WILLNEED) // a hint
-	var p [1]byte
-	_, _ = f.read(p[:], 0, true) // what is wrong with the file shows when it is sent
 }

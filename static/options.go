@@ -85,6 +85,9 @@ func codingsOf(names []string) ([]coding.Coding, error) {
 		if !ok || twinEndings[c] == "" {
 			return nil, fmt.Errorf("coding %q: want br, zstd or gzip", name)
 		}
+		if slices.Contains(all, c) {
+			return nil, fmt.Errorf("coding %q: %s is named twice", name, c)
+		}
 		all = append(all, c)
 	}
 	return all, nil
@@ -183,6 +186,9 @@ func WithErrorPage(file string, codes ...int) Option {
 		if err != nil {
 			return fmt.Errorf("error page: %w", err)
 		}
+		if len(codes) == 0 {
+			return fmt.Errorf("error page %q: for no code", file)
+		}
 		for _, code := range codes {
 			if code != 403 && code != 404 && (code < 500 || code > 599) {
 				return fmt.Errorf("error page for %d: 403, 404 and 500 to 599 can have one", code)
@@ -248,7 +254,9 @@ type UploadOptions struct {
 	MaxSize int64
 	// MaxFiles bounds the files of one form. Default 100.
 	MaxFiles int
-	// Overwrite lets a file take the place of another; without, that is answered by 409.
+	// Overwrite lets a file take the place of another; without, that is answered by 409, and so is a twin of another (see
+	// WithTwins): "app.js.gz" would be what clients get for "app.js". One that is there first must be older than the
+	// file, or that is answered by 409. (Where files are put there otherwise, with old dates, let WithTwins have none.)
 	Overwrite bool
 	// Sync has a file, and the folder that it is in, written to the disk (fsync(2)) before the client hears of its success.
 	Sync bool
@@ -271,10 +279,15 @@ type UploadOptions struct {
 //     termination, at a folder's path, the name in the metadata "filename". The script of the page uses that. What has not
 //     arrived whole lies in the hidden folder .carillon-uploads beneath the root, also over a restart, until it expires.
 //
-// A file has its name when it is whole and not before, and what breaks leaves nothing behind. Folders must be there already:
+// A file has its name when it is whole and not before, and what breaks leaves nothing behind. (When the process is killed, hidden
+// files .carillon-* can stay: of forms of more than 8 files, and where the file system has no O_TMPFILE.) Folders must be there already:
 // 409. Hidden names, and names of what is no regular file, are refused. A disk that is full is answered by 507, a
 // request that the page of another site has made by 403, as middleware.CSRF does. Who may upload at all is for the middleware
 // in front to say.
+//
+// What is uploaded is served as what its name says. An .html, .svg or .js runs in the browser of who opens it as the site's own
+// does, with its cookies: files of people who are not trusted that far belong to a host name of their own, or get
+// WithHeader("/incoming/**", "Content-Security-Policy", "sandbox").
 //
 // Bodies are written as they arrive when the route streams them. GET and HEAD may have a route of their own, on the loop:
 //

@@ -24,8 +24,8 @@ var listingStyle string
 var listingScript string
 
 // policyBase lets the page show itself and images of its own site, and nothing
-// else: Content Security Policy Level 3.
-var policyBase = "default-src 'none'; base-uri 'none'; img-src 'self' data:; style-src " + hashOf(listingStyle) +
+// else, and be shown by no other site in a frame: Content Security Policy Level 3.
+var policyBase = "default-src 'none'; base-uri 'none'; frame-ancestors 'self'; img-src 'self' data:; style-src " + hashOf(listingStyle) +
 	"; script-src " + hashOf(listingScript)
 
 func hashOf(text string) string {

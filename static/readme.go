@@ -7,13 +7,15 @@ import (
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/util"
 )
 
 // A README is shown below the listing of its folder: Markdown by goldmark, which
-// is what Hugo and Gitea render with, other text as it is. HTML in it is left out
-// and links of other schemes than those of web and mail lose their target, as
-// goldmark does unless told otherwise; the page's own policy stops whatever would
-// still load or run.
+// is what Hugo and Gitea render with, other text as it is. HTML in it is left out,
+// as goldmark does unless told otherwise, and links of other schemes than those of
+// web and mail lose their target; the page's own policy stops whatever would still
+// load or run.
 //
 // goldmark drags in nothing and makes 1.1 MB of a program of 12 MB.
 
@@ -73,7 +75,8 @@ func (r *root) readReadme(folderName, base string) (rm readme) {
 // markdown renders GitHub's dialect. It makes no ids, which could stand for the
 // page's own.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Linkify, extension.Strikethrough, extension.TaskList,
-	extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)))) // the page's policy forbids style=
+	extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))), // the page's policy forbids style=
+	goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(linkFilter{}, 1000))))
 
 // append writes the part of the page that shows the README, nothing for none.
 func (rm *readme) append(p []byte) ([]byte, error) {

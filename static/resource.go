@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/http/coding"
 )
 
@@ -126,18 +127,11 @@ const unrest = 4
 
 // takeBody reads a small file into memory and closes it. A file of any size is then one that need not be waited for.
 func (m *form) takeBody(wait bool) error {
-	if m.file.size > largestBody {
-		m.length = m.file.size
-		if m.file.warm() {
-			return nil
-		}
-		if !wait {
-			return errWouldWait
-		}
-		m.file.fetch()
-		return nil
-	}
 	for range unrest {
+		if m.file.size > largestBody { // by now
+			m.length = m.file.size
+			return m.warmParts([]http.Range{{Length: m.length}}, wait)
+		}
 		body := make([]byte, m.file.size)
 		n, err := m.file.read(body, 0, wait)
 		if err != nil {

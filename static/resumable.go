@@ -139,6 +139,17 @@ func (u *uploads) resume(c *http.Ctx, name, id string) error {
 	case "PATCH":
 		return u.patch(c, s, name)
 	}
+	if s.size == s.length { // it broke between its last byte and its name, and nobody would send a PATCH any more
+		folderName, base := splitName(name)
+		dir, err := u.openFolder(folderName)
+		if err != nil {
+			return err
+		}
+		defer closeFD(dir)
+		if err := u.complete(c, s, dir, base); err != nil {
+			return err
+		}
+	}
 	if err := setHeaders(c, "Upload-Length", strconv.FormatInt(length, 10), "Cache-Control", "no-store"); err != nil {
 		return err
 	}
@@ -168,7 +179,7 @@ func (u *uploads) patch(c *http.Ctx, s *staged, name string) error {
 
 // receive writes the request's body to s and, when that is all of it, gives the
 // file its name. What has come before a break stays, but not on a disk that is
-// full, and not when the name is not to be had.
+// full, nor of a body that is too long.
 func (u *uploads) receive(c *http.Ctx, s *staged, dir int, base string) error {
 	left := s.length - s.size
 	if c.ContentLength() > left {
@@ -180,13 +191,23 @@ func (u *uploads) receive(c *http.Ctx, s *staged, dir int, base string) error {
 	if err == nil {
 		err = endOf(body)
 	}
-	if err == errFull {
+	switch err {
+	case errFull:
 		u.remove(s)
+	case errLength: // what it began with is no part of the file either
+		if s.size -= n; unix.Ftruncate(s.fd, s.size) != nil {
+			u.remove(s)
+		}
 	}
 	if err != nil || s.size < s.length {
 		return err
 	}
-	_, err = u.place(c, s.draft, dir, base)
+	return u.complete(c, s, dir, base)
+}
+
+// complete gives an upload that is whole its name, or removes it where that is not to be had.
+func (u *uploads) complete(c *http.Ctx, s *staged, dir int, base string) error {
+	_, err := u.place(c, s.draft, dir, base)
 	if errors.Is(err, unix.EXDEV) {
 		err = u.placeCopy(c, s, dir, base)
 	}

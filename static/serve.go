@@ -20,8 +20,11 @@ var (
 const errStale = unix.ESTALE
 
 // Serve answers GET, HEAD and OPTIONS from the folder, and what changes it where that is allowed; it is an http.Handler. On a
-// loop it does not wait for a disk: what the kernel does not have in its caches, listings, archives and uploads are answered by
-// goroutines (see http.Ctx.Async).
+// loop it does not look for a file on a disk: what the kernel does not have in its caches, listings, archives and uploads are
+// answered by goroutines (see http.Ctx.Async), and where the root is on a file system of a network or of FUSE, everything.
+//
+// A file of more than 16 KiB is sent by the loop all the same, from the page cache. The first 2 MiB of it, or of a range, are there
+// by then; of the rest what the kernel has not read ahead in time is waited for.
 func (f *Files) Serve(c *http.Ctx) error {
 	if !f.jobs.enter() {
 		return errClosed
@@ -31,15 +34,18 @@ func (f *Files) Serve(c *http.Ctx) error {
 		return f.change(c)
 	}
 	var space [256]byte
-	q := query{f: f, wait: !c.Inline()}
+	var kept kept
+	q := query{f: f, wait: !c.Inline(), kept: &kept}
 	var ok bool
 	if q.name, q.folder, ok = appendName(space[:0], c.PeekPath()); !ok {
 		q.name, q.unservable = nil, true
 	}
-	if err := q.serve(c); err != errWouldWait {
-		return err
+	if q.wait || !f.root.remote {
+		if err := q.serve(c); err != errWouldWait {
+			return err
+		}
 	}
-	return f.serveOffLoop(c, q.name, q.asked)
+	return f.serveOffLoop(c, q.name, q.asked, kept)
 }
 
 // query is what a request asks the folder for.
@@ -49,7 +55,12 @@ type query struct {
 	asked
 	wait bool // waiting for the disk is allowed
 	slot bool // one of f.slots is taken
+	kept *kept
 }
+
+// kept is what the cache held for a name whose look-up could not be made without waiting. It is no part of the query, whose name
+// would not be on the stack then.
+type kept struct{ before *resource }
 
 // asked is what a query is about besides its name.
 type asked struct {
@@ -93,7 +104,7 @@ func (q *query) serveName(c *http.Ctx, name []byte) error {
 // send answers by the file of that name, or does nothing when it is something else. Errors of the look-up are unix.Errno.
 func (q *query) send(c *http.Ctx, name []byte, code int) (kind, error) {
 	for range unrest {
-		r, err := q.f.find(c, name, q.wait)
+		r, err := q.find(c, name)
 		if err != nil || r.kind != regular {
 			return r.kind, err
 		}
@@ -121,24 +132,27 @@ func (q *query) sendResource(c *http.Ctx, r *resource, code int) error {
 			return err
 		}
 	}
-	if code != 200 {
-		return r.sendForm(c, m, code, nil)
+	parts := []http.Range(nil)
+	if code == 200 {
+		switch c.EvaluatePreconditions(m.validators) {
+		case http.PreconditionFailed:
+			r.release()
+			return errPrecondition
+		case http.NotModified:
+			c.SetHeaderBlock(m.unchanged)
+			r.release()
+			return c.NoContent(304)
+		}
+		if parts, err = c.SelectRanges(m.length, m.validators); err == nil {
+			err = m.warmParts(parts, q.wait)
+		}
+		if err != nil {
+			r.release()
+			return err
+		}
 	}
-	switch c.EvaluatePreconditions(m.validators) {
-	case http.PreconditionFailed:
-		r.release()
-		return errPrecondition
-	case http.NotModified:
-		c.SetHeaderBlock(m.unchanged)
-		r.release()
-		return c.NoContent(304)
-	}
-	parts, err := c.SelectRanges(m.length, m.validators)
-	if err != nil {
-		r.release()
-		return err
-	}
-	return r.sendForm(c, m, 200, parts)
+	q.giveSlot() // from here on it is the client who is waited for
+	return r.sendForm(c, m, code, parts)
 }
 
 // sendForm answers with one form of r, or with parts of it. It takes the caller's share in r.
@@ -161,14 +175,15 @@ func (r *resource) sendForm(c *http.Ctx, m *form, code int, parts []http.Range) 
 	return c.Blob(code, "", m.body)
 }
 
-// find returns what name means, with a share for the caller. Errors are unix.Errno, errWouldWait only unless wait, and those
+// find returns what name means, with a share for the caller. Errors are unix.Errno, errWouldWait only unless q.wait, and those
 // of header lines that cannot be.
-func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
+func (q *query) find(c *http.Ctx, name []byte) (*resource, error) {
+	f, wait := q.f, q.wait
 	now := f.cache.catchUp(c)
 	if r := f.cache.get(name, now); r != nil {
 		return r, nil
 	}
-	r, before := f.cache.reserve(name)
+	r, before := f.cache.reserve(name, q.kept.before)
 	if r == nil {
 		r = newResource(string(name))
 		err := f.load(r, false, wait)
@@ -183,6 +198,7 @@ func (f *Files) find(c *http.Ctx, name []byte, wait bool) (*resource, error) {
 	}
 	if err != nil || !keep || r.kind != regular {
 		f.cache.forget(r)
+		q.kept.before = before
 		return r, err
 	}
 	f.cache.publish(r, before, now)
@@ -228,8 +244,7 @@ func (q *query) serveFolder(c *http.Ctx) error {
 	case !q.wait:
 		return errWouldWait
 	}
-	q.giveSlot() // it may be the client who is waited for, and others want the disk
-	return q.f.list(c, string(q.name))
+	return q.f.list(c, string(q.name), q.giveSlot)
 }
 
 func setHeaders(c *http.Ctx, pairs ...string) error {

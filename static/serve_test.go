@@ -214,7 +214,8 @@ func TestRedirectStaysOnTheHost(t *testing.T) {
 func TestListingThroughSocket(t *testing.T) {
 	p := dial(t, serve(t, trapTree(t)))
 	a := p.ask("GET", "/hard/")
-	if a.header.Get("Content-Type") != "text/html; charset=utf-8" || a.header.Get("Content-Security-Policy") != policyBase+"; form-action 'none'" {
+	if a.header.Get("Content-Type") != "text/html; charset=utf-8" || a.header.Get("Content-Security-Policy") != policyBase+"; form-action 'none'" ||
+		!strings.Contains(policyBase, "frame-ancestors 'self'") {
 		t.Errorf("header: %v", a.header)
 	}
 	found := rows.FindAllStringSubmatch(a.body, -1)

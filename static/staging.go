@@ -84,21 +84,31 @@ func (u *uploads) newStaged(length int64) (*staged, error) {
 	if err != nil {
 		return nil, writeError(err)
 	}
-	if left := u.sweep(dir); left >= u.MaxUnfinished {
+	left, err := u.sweep(dir)
+	switch {
+	case err != nil:
+		err = writeError(err)
+	case left >= u.MaxUnfinished:
+		err = errTusMany
+	}
+	if err != nil {
 		unix.Close(dir)
-		return nil, errTusMany
+		return nil, err
 	}
 	id := rand.Text() + "-" + strconv.FormatInt(length, 10)
 	fd, err := unix.Openat(dir, id, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, newFileMode)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	}
 	if err != nil {
 		unix.Close(dir)
 		return nil, writeError(err)
 	}
+	s := &staged{&draft{fd: fd, dir: dir, temp: id}, id, length, 0}
+	if err := lock(fd); err != nil { // the file system has no locks
+		s.discard()
+		unix.Close(dir)
+		return nil, writeError(err)
+	}
 	u.sweepLater()
-	return &staged{&draft{fd: fd, dir: dir, temp: id}, id, length, 0}, nil
+	return s, nil
 }
 
 // openStaged opens and locks an upload, at its end. Errors: errTusGone and
@@ -130,6 +140,9 @@ func (u *uploads) openStaged(id string, length int64) (*staged, error) {
 	return s, nil
 }
 
+// lock is flock(2); a variable for the tests.
+var lock = func(fd int) error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }
+
 // lockDraft opens and locks a file of the staging folder, and sees to it that it
 // is still there: who had the lock before may have given it its name.
 func lockDraft(dir int, id string) (*draft, error) {
@@ -140,7 +153,7 @@ func lockDraft(dir int, id string) (*draft, error) {
 	if err != nil {
 		return nil, writeError(err)
 	}
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lock(fd); err != nil {
 		unix.Close(fd)
 		if err == unix.EWOULDBLOCK {
 			return nil, errTusLocked
@@ -193,32 +206,45 @@ func (u *uploads) expired(f file) bool {
 	return time.Since(time.Unix(f.mtime.Unix())) > u.Expiry
 }
 
-// sweep removes what has expired, and returns how many uploads are left.
-func (u *uploads) sweep(dir int) (left int) {
+// sweep removes what has expired, and returns how many uploads are left. Who is at work on one of those does not notice.
+func (u *uploads) sweep(dir int) (left int, err error) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	folder := os.NewFile(uintptr(fd), stagingName)
 	defer folder.Close()
 	names, err := folder.Readdirnames(-1)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	for _, name := range names {
-		d, err := lockDraft(dir, name)
-		switch {
-		case err == errTusGone:
-		case err != nil:
-			left++
-		case u.expired(d.facts()):
-			d.discard()
-		default:
-			d.close()
+		if !u.removeExpired(dir, name) {
 			left++
 		}
 	}
-	return left
+	return left, nil
+}
+
+// removeExpired removes an upload that has expired, and says whether it is gone. Only such a one is locked.
+func (u *uploads) removeExpired(dir int, name string) (gone bool) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err == unix.ENOENT
+	}
+	if !u.expired(file{mtime: st.Mtim}) {
+		return false
+	}
+	d, err := lockDraft(dir, name)
+	if err != nil {
+		return err == errTusGone
+	}
+	if u.expired(d.facts()) {
+		d.discard()
+		return true
+	}
+	d.close() // more of it has just come
+	return false
 }
 
 // start removes what has expired while nobody was here.
@@ -234,12 +260,12 @@ func (u *uploads) sweepNow() {
 	if errors.Is(err, unix.ENOENT) {
 		return
 	}
-	left := 1
+	left := 0
 	if err == nil {
-		left = u.sweep(dir)
+		left, err = u.sweep(dir)
 		unix.Close(dir)
 	}
-	if left > 0 {
+	if left > 0 || err != nil {
 		u.sweepLater()
 		return
 	}

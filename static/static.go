@@ -10,7 +10,9 @@
 // one, for whoever owns the folder made that link. A path that names nothing
 // that is served is answered by 404, whether there is nothing, something hidden,
 // a way out or a device; what is there and may not be read by this process, or
-// lies in a folder that it may not pass, by 403.
+// lies in a folder that it may not pass, by 403. A device is opened (O_NONBLOCK)
+// before it is known to be one, which can have an effect on some, such as a tape
+// or a watchdog: let there be none beneath the root that this process may open.
 //
 // What is promised of an answer: its length, validators and bytes come from
 // one opened file; when that file is cut short while it is sent, the
@@ -19,7 +21,7 @@
 //
 // What is asked for often is kept: open files, the bodies of small ones, and
 // what was compressed. inotify(7) tells when a name or a file changes, so that a
-// request that is sent after the change gets what is new. A change that inotify
+// request that a loop turns to afterwards gets what is new. A change that inotify
 // cannot tell is seen a second later: one made by another machine on a network
 // file system, or through a mapping, and one in a folder that a name reaches only
 // through a symbolic link; and any change where no watch can be had

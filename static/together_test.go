@@ -1,11 +1,20 @@
 package static
 
 import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"net"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/http"
 )
@@ -134,6 +143,24 @@ func TestSlowListingKeepsNobodyFromDisk(t *testing.T) {
 	slow.conn.Close()
 }
 
+// dialSlowly is dial with a window that lets the server's output go out in drops.
+func dialSlowly(t *testing.T, addr string) *peer {
+	t.Helper()
+	var failed error
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return errors.Join(c.Control(func(fd uintptr) {
+			failed = errors.Join(unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, 536))
+		}), failed)
+	}}
+	conn, err := d.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &peer{t, conn, bufio.NewReader(conn)}
+}
+
 // What comes behind Close is refused, whatever it asks for, and Close may be called again.
 func TestServeBehindClose(t *testing.T) {
 	dir := t.TempDir()
@@ -165,5 +192,35 @@ func TestServeBehindClose(t *testing.T) {
 		if err := files.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+	}
+}
+
+// Nor has who waits for a client to take what was compressed for it.
+func TestSlowReadersKeepNobodyFromDisk(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "small.txt", []byte("small"))
+	digits := make([]byte, 2<<20)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(digits); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "text.txt", []byte(hex.EncodeToString(digits))) // half of it is left, which is more than a small window takes
+	files := coldFiles(t, dir, WithErrorPage("text.txt", 404), WithCompression(1, "gzip"))
+	files.slots = make(chan struct{}, 1)
+	addr := serveFiles(t, files, "one loop")
+	for _, target := range []string{"/text.txt", "/missing.txt"} {
+		slow := dialSlowly(t, addr)
+		slow.send("GET", target, "Accept-Encoding: gzip")
+		if _, err := slow.in.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		p := dial(t, addr)
+		p.send("GET", "/small.txt")
+		if err := p.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil { // before the server gives the other up
+			t.Fatal(err)
+		}
+		if a, err := p.receive("GET"); a.code != 200 || a.body != "small" {
+			t.Errorf("beside a slow client of %s: %d %q, %v", target, a.code, a.body, err)
+		}
+		slow.conn.Close()
 	}
 }

@@ -71,6 +71,7 @@ func (u *uploads) appendForm(p []byte) []byte {
 
 var (
 	errExists    = http.NewError(409, "there is such a file already")
+	errTwin      = http.NewError(409, "it would be sent in the place of a file that is there already")
 	errNoFile    = http.NewError(409, "there is something of that name that is no file")
 	errNoFolder  = http.NewError(409, "the folder does not exist")
 	errBadName   = http.NewError(403, "files of this name are not taken")
@@ -220,8 +221,11 @@ func (u *uploads) mayPlace(c *http.Ctx, dir int, base string) (was *unix.Stat_t,
 	var st unix.Stat_t
 	switch err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); {
 	case err == unix.ENOENT:
-		if c.EvaluatePreconditions(http.Validators{Absent: true}) != http.Proceed {
+		switch {
+		case c.EvaluatePreconditions(http.Validators{Absent: true}) != http.Proceed:
 			return nil, errPrecondition
+		case !u.Overwrite && u.isTwin(dir, base):
+			return nil, errTwin
 		}
 		return nil, nil
 	case err == unix.ENAMETOOLONG:
@@ -241,20 +245,48 @@ func (u *uploads) mayPlace(c *http.Ctx, dir int, base string) (was *unix.Stat_t,
 	return &st, nil
 }
 
+// isTwin says whether a file base in dir would be sent in the place of another that is there.
+func (u *uploads) isTwin(dir int, base string) bool {
+	original, ok := u.files.twinOf(base)
+	if !ok {
+		return false
+	}
+	var st unix.Stat_t
+	err := unix.Fstatat(dir, original, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return err != unix.ENOENT && (err != nil || kindOf(st.Mode) != folder)
+}
+
+// hasTwin says whether something would be sent in the place of a new file base in dir.
+func (u *uploads) hasTwin(dir int, base string, f file) bool {
+	for _, c := range u.files.twins {
+		var st unix.Stat_t
+		if isTwinName(base) || unix.Fstatat(dir, base+twinEndings[c], &st, 0) != nil {
+			continue
+		}
+		if kindOf(st.Mode) == regular && !older(st.Mtim, f.mtime) {
+			return true
+		}
+	}
+	return false
+}
+
 // place gives d its name, when it still may have it. was says that there was a
 // file before, whose rights it then has. Besides the errors of the clients'
 // answers, unix.EXDEV says that d is on another disk.
 func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, err error) {
-	if u.Sync {
-		if err := unix.Fdatasync(d.fd); err != nil {
+	if d.fd >= 0 { // else it was synced before it was shelved
+		if err := u.sync(d.fd, unix.Fdatasync); err != nil {
 			return false, writeError(err)
 		}
 	}
 	u.placing.Lock()
 	old, err := u.mayPlace(c, dir, base)
+	if err == nil && old == nil && !u.Overwrite && u.hasTwin(dir, base, d.facts()) {
+		err = errTwin
+	}
 	if err == nil {
 		if old != nil {
-			_ = unix.Fchmod(d.fd, old.Mode&0o777) // where that cannot be, it has those of a new file
+			_ = d.chmod(old.Mode & 0o777) // where that cannot be, it has those of a new file
 		}
 		err = d.place(dir, base, old != nil)
 	}
@@ -267,12 +299,20 @@ func (u *uploads) place(c *http.Ctx, d *draft, dir int, base string) (was bool, 
 	case err != nil:
 		return false, writeError(err)
 	}
-	if u.Sync {
-		if err := unix.Fsync(dir); err != nil {
-			return false, writeError(err)
-		}
+	if err := u.sync(dir, unix.Fsync); err != nil {
+		return false, writeError(err)
 	}
 	return old != nil, nil
+}
+
+// sync has what fd is open for written to the disk, if that is wanted. Nothing takes a thread for longer, so it is bounded.
+func (u *uploads) sync(fd int, flush func(int) error) error {
+	if !u.Sync {
+		return nil
+	}
+	u.files.slots <- struct{}{}
+	defer func() { <-u.files.slots }()
+	return flush(fd)
 }
 
 // writeError turns what the system said about writing into what the client is

@@ -2,7 +2,10 @@ package static
 
 import (
 	"io"
+	"math"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/carillon-go/carillon/http"
 )
@@ -40,16 +43,19 @@ func (u *uploads) form(c *http.Ctx, folderName string) error {
 		if len(files) == u.MaxFiles {
 			return errManyFiles
 		}
-		for _, f := range files {
-			if f.base == part.Filename {
-				return errTwice
-			}
+		if err := u.checkBeside(files, part.Filename); err != nil {
+			return err
 		}
 		d, err := u.formDraft(c, dir, part)
 		if err != nil {
 			return err
 		}
 		files = append(files, formFile{part.Filename, d})
+		if len(files) > openDrafts {
+			if err := u.shelve(d); err != nil {
+				return err
+			}
+		}
 	}
 	if len(files) == 0 {
 		return errNoFiles
@@ -62,8 +68,40 @@ func (u *uploads) form(c *http.Ctx, folderName string) error {
 	return c.Redirect(303, "./")
 }
 
+// checkBeside says by an error that a name cannot be placed together with those of the form that have come before.
+func (u *uploads) checkBeside(files []formFile, base string) error {
+	for _, f := range files {
+		switch {
+		case f.base == base:
+			return errTwice
+		case !u.Overwrite && u.areTwins(f.base, base):
+			return errTwin
+		}
+	}
+	return nil
+}
+
+// areTwins says whether one of two names is that of a twin of the other: the second to be placed might be refused.
+func (u *uploads) areTwins(a, b string) bool {
+	ofA, ok := u.files.twinOf(a)
+	ofB, too := u.files.twinOf(b)
+	return ok && ofA == b || too && ofB == a
+}
+
+// openDrafts is how many files of a form are held open until the form is whole. Further ones have a hidden name meanwhile, which
+// stays behind when the process is killed; but a client cannot have as many files opened as it likes.
+const openDrafts = 8
+
 // otherParts is how many fields a form may have that are no files.
 const otherParts = 20
+
+// shelve is that of a draft, with what place would do while it is open.
+func (u *uploads) shelve(d *draft) error {
+	if err := u.sync(d.fd, unix.Fdatasync); err != nil {
+		return writeError(err)
+	}
+	return d.shelve()
+}
 
 var (
 	errManyFiles = http.NewError(413, "too many files in one form")
@@ -84,7 +122,7 @@ func (u *uploads) formDraft(c *http.Ctx, dir int, part *http.Part) (*draft, erro
 		return nil, err
 	}
 	var body io.Reader = part
-	if u.MaxSize >= 0 {
+	if u.MaxSize >= 0 && u.MaxSize < math.MaxInt64 {
 		body = io.LimitReader(part, u.MaxSize+1)
 	}
 	n, err := d.fill(body)

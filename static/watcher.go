@@ -17,8 +17,10 @@ import (
 // watcher hears by inotify(7) of what happens to the resources of a cache: to their files, and to the folders that their names
 // lead through. Where there is no inotify, or no watch left, the cache's lifetime is all there is.
 //
-// An event is read at the latest when a request comes that was sent after it: whoever renames a file and then asks for it gets
-// the new one. For that each turn of a loop begins with a look (catchUp); the Channel sees to events when no requests come.
+// An event is read at the latest when a request comes in a turn of a loop that begins after it: whoever renames a file and then
+// asks for it gets the new one. For that the first request of a turn has a look made (catchUp); the Channel sees to events when no
+// requests come. What was sent after the event may still be answered as before when it arrives in a turn that has begun already, or
+// another loop's turn has.
 //
 // What inotify does not tell: changes by another machine or through a mapping (mmap), a mount, and that a folder was renamed
 // which a name reaches only through a symbolic link.
@@ -71,7 +73,8 @@ func (w *watcher) init(k *cache) {
 	}
 }
 
-// catchUp reads the events that there are when the request c comes, and returns the time.
+// catchUp reads the events that there are when c comes, unless that was done in the loop's turn or in a later one of another loop,
+// and returns the time of the last such look.
 func (w *watcher) catchUp(c *http.Ctx) time.Duration {
 	if !w.attached.Load() {
 		w.attach(c.Loop())
@@ -327,12 +330,13 @@ func (w *watcher) removeMark(m *mark) {
 	}
 }
 
-// watch sets a watch on what fd is open for, whatever it is called by now.
+// watch sets a watch on what fd is open for, whatever it is called by now. A folder may have been asked for as if it were a file:
+// its watch has the events of both.
 func (w *watcher) watch(fd int, events uint32) int32 {
 	if w.fd < 0 || w.closed {
 		return pending
 	}
-	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), events)
+	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(fd), events|unix.IN_MASK_ADD)
 	if err != nil {
 		return pending
 	}
