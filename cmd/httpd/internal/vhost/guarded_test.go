@@ -1,11 +1,14 @@
 package vhost
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	nethttp "net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -98,6 +101,33 @@ path = "/own"
 	if a := ask(t, address, "GET", "/admin", "", nobodyA); a.code != 401 {
 		t.Errorf("with a wrong password: %d", a.code)
 	}
+}
+
+// A dot at the end of a host leads to the same site, and to the same rules.
+func TestPasswordOfAHostWithADot(t *testing.T) {
+	address, _ := serve(t, fmt.Sprintf("root = %q\n[[auth]]\npath = \"host.example/admin/\"\nusers = { \"ada\" = %q }\n",
+		traps(t), hashed(t, "x", bcrypt.MinCost)), Options{})
+	for _, host := range []string{"host.example", "HOST.example", "host.example.", "host.example.:80", "host.example:80"} {
+		if a := ask(t, address, "GET", "http://"+host+"/admin/secret", ""); a.code != 401 && a.code != 400 {
+			t.Errorf("%s: %d", host, a.code)
+		}
+		conn := dialed(t, address)
+		fmt.Fprintf(conn, "GET /admin/secret HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+		if a := receive(t, bufio.NewReader(conn), "GET"); a.code != 401 {
+			t.Errorf("%s: %d", host, a.code)
+		}
+	}
+}
+
+func dialed(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
 }
 
 func TestFolderName(t *testing.T) {
