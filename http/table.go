@@ -34,7 +34,11 @@ func (t *Table[T]) Match(c *Ctx) (v T, captures Captures, ok bool) {
 		path = clean
 	}
 	var p mux.Params
-	e, ok := t.tree.Match(x.head.method, x.host(), path, &p)
+	host, _, _ := splitPort(x.host())
+	if n := len(host); n > 1 && host[n-1] == '.' { // the same host, as Sites has it
+		host = host[:n-1]
+	}
+	e, ok := t.tree.Match(x.head.method, host, path, &p)
 	if !ok || e == nil {
 		return v, Captures{}, false
 	}

@@ -157,13 +157,16 @@ func (d *daemon) setSites(c *config.Config) error {
 	}
 	if d.reloader != nil {
 		o.Live = d.reloader.Middleware
-		if err := d.reloader.Watch(roots(c)...); err != nil {
-			return fmt.Errorf("cannot watch for changes: %w", vhost.Plain(err))
-		}
 	}
 	sites, err := vhost.Build(c, o)
 	if err != nil {
 		return d.source.Locate(err)
+	}
+	if d.reloader != nil { // behind what else can be wrong: the folders of before are watched until there are others
+		if err := d.reloader.Watch(roots(c)...); err != nil {
+			sites.Close()
+			return fmt.Errorf("cannot watch for changes: %w", vhost.Plain(err))
+		}
 	}
 	d.sites.set(d.server, sites)
 	return nil

@@ -264,6 +264,47 @@ func TestReplacementThatFails(t *testing.T) {
 	}
 }
 
+// A successor that cannot open all that it needs has taken a Unix socket over by then: its path stays, for the process that goes on.
+func TestReplacementThatFailsBehindAUnixSocket(t *testing.T) {
+	dir := site(t, map[string][]byte{"a": []byte("here")})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	socket := filepath.Join(t.TempDir(), "s")
+	file := filepath.Join(t.TempDir(), "httpd.toml")
+	write := func(addresses string) {
+		t.Helper()
+		if err := os.WriteFile(file, fmt.Appendf(nil, "root = %q\nlisten = [%s]\n", dir, addresses), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(fmt.Sprintf("%q", "unix:"+socket))
+	p := start(t, "-c", file)
+	write(fmt.Sprintf("%q, %q", "unix:"+socket, taken.Addr()))
+	p.signal(syscall.SIGUSR2)
+	p.stderr.await(t, "not replaced, this process goes on")
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /a HTTP/1.1\r\nHost: s\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(all), "here") {
+		t.Errorf("%q, %v", all, err)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("ended by %d", code)
+	}
+	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
 // As systemd starts a service with a socket: the descriptor is 3, and the environment says so.
 func TestSocketActivation(t *testing.T) {
 	dir := site(t, map[string][]byte{"a": []byte("here")})

@@ -7,8 +7,6 @@ import (
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
-
-	"github.com/carillon-go/carillon/cmd/httpd/internal/listener"
 )
 
 // What a running httpd does on SIGHUP and SIGUSR2, and what it tells systemd and the process that it replaces.
@@ -66,7 +64,7 @@ func (d *daemon) replace() bool {
 // ready tells those who wait for it that requests are served.
 func (d *daemon) ready() {
 	notify("READY=1")
-	listener.Ready()
+	d.listeners.Ready()
 }
 
 // notify tells systemd, where it is there to be told: sd_notify(3).

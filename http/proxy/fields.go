@@ -15,12 +15,6 @@ var hopByHop = [...]string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Transfer-Encoding", "Upgrade",
 }
 
-func connectionOptions(value []byte) optionSet {
-	var s optionSet
-	s.add(string(value))
-	return s
-}
-
 func (s *optionSet) add(value string) {
 	for option := range strings.SplitSeq(value, ",") {
 		if option = strings.Trim(option, " \t"); option != "" {

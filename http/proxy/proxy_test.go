@@ -211,7 +211,7 @@ func TestDotSegmentsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Shutdown(context.Background())
-	for _, path := range []string{"/../x", "/a/..", "/a/%2e%2E/b", "/a%2f..%2fb", "/./"} {
+	for _, path := range []string{"/../x", "/a/..", "/a/%2e%2E/b", "/a%2f..%2fb", "/./", `/a\..\b`, "/a%5c..%5Cb", "/a/..;/b", "/a/..;x=1/b", "/a/..%3b/b", "/a/.;"} {
 		c := dial(t, addr.String())
 		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: s\r\n\r\n", path)
 		if res, err := nethttp.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != 400 {

@@ -37,7 +37,6 @@ func (p *proxy) newTransfer(c *http.Ctx) (*transfer, error) {
 	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE": // RFC 9110 section 9.2.2
 		h.repeatable = true
 	}
-	h.drop = connectionOptions(nil)
 	for name, value := range c.Headers() {
 		if strings.EqualFold(name, "Connection") {
 			h.drop.add(value)
@@ -51,7 +50,7 @@ func (p *proxy) newTransfer(c *http.Ctx) (*transfer, error) {
 // outgoingPath is path as the client has spelled it: raw is the whole path of the request, of which path may be the end. A path
 // with dot segments would leave the upstream's base, or get around a rule in front of it.
 func outgoingPath(path, raw string) (string, error) {
-	if strings.Contains(path+"/", "/../") || strings.Contains(path+"/", "/./") {
+	if hasDots(path) {
 		return "", http.NewError(400, "dot segments in the path")
 	}
 	whole, err := url.PathUnescape(raw)
@@ -69,6 +68,16 @@ func outgoingPath(path, raw string) (string, error) {
 		return (&url.URL{Path: path}).EscapedPath(), nil
 	}
 	return asciiOnly(raw), nil
+}
+
+// hasDots looks for dot segments, also for what only some upstreams take for one: behind a backslash, and with a parameter ("..;x").
+func hasDots(path string) bool {
+	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // asciiOnly percent-encodes what a URI cannot hold and clients send all the same.
@@ -90,8 +99,16 @@ func asciiOnly(s string) string {
 	return s
 }
 
-// readUpgrade finds out whether the client wants another protocol, for which a request without a body is needed.
+// readUpgrade finds out whether the client wants another protocol, for which a request without a body is needed. One that carries
+// requests itself (h2c, another HTTP, TLS) is not asked for: what came behind it would meet none of the rules in front of the proxy.
 func (h *requestHead) readUpgrade(c *http.Ctx) {
+	for wanted := range strings.SplitSeq(c.Header("Upgrade"), ",") {
+		name, _, _ := strings.Cut(strings.Trim(wanted, " \t"), "/")
+		switch strings.ToLower(name) {
+		case "h2c", "h2", "http", "tls":
+			return
+		}
+	}
 	if c.Proto() == "HTTP/1.1" && h.drop.named("upgrade") && c.ContentLength() == 0 && h.method == "GET" {
 		h.upgrade = c.Header("Upgrade")
 	}

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/carillon-go/carillon/http"
 	"github.com/carillon-go/carillon/reactor"
 )
 
@@ -84,6 +86,19 @@ func (t *transfer) Room() {
 	t.receiveBody(l.tcp.Input())
 }
 
+// mostInterims bounds the answers of 1xx to a request: nothing slows an upstream down that sends them without end.
+const mostInterims = 64
+
+// responseOptions reads all Connection lines of a response.
+func responseOptions(parser *http.ResponseParser) (s optionSet) {
+	for name, value := range parser.Fields() {
+		if strings.EqualFold(string(name), "Connection") {
+			s.add(string(value))
+		}
+	}
+	return s
+}
+
 // takeHead begins the answer, or passes an interim one on.
 func (t *transfer) takeHead() error {
 	parser, code := t.link.parser, t.link.parser.Status()
@@ -95,7 +110,10 @@ func (t *transfer) takeHead() error {
 	case code == 101:
 		return t.switchProtocols()
 	case code < 200:
-		drop := connectionOptions(parser.Field("Connection"))
+		if t.interims++; t.interims > mostInterims {
+			return fmt.Errorf("more than %d interim responses", mostInterims)
+		}
+		drop := responseOptions(parser)
 		var lines [][2]string
 		for name, value := range parser.Fields() {
 			if n := string(name); !drop.has(n) && !strings.EqualFold(n, "Content-Length") {
@@ -120,7 +138,7 @@ func (t *transfer) takeHead() error {
 // copyFields sets the header lines of the answer. What middleware has set before gives way, but for what adds up.
 func (t *transfer) copyFields() error {
 	parser, c := t.link.parser, t.relay.Ctx()
-	drop := connectionOptions(parser.Field("Connection"))
+	drop := responseOptions(parser)
 	var seen []string
 	for name, value := range parser.Fields() {
 		n := string(name)

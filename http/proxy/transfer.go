@@ -29,6 +29,7 @@ type transfer struct {
 	asking   reactor.TimerID
 
 	tries     int
+	interims  int
 	heard     bool // the upstream has sent a byte for this request
 	begun     bool // the answer
 	paused    bool // the upstream, because the client is behind
@@ -204,7 +205,7 @@ func (t *transfer) linkLost(l *link, err error) {
 		t.again(l)
 		return
 	}
-	if !t.heard {
+	if !t.heard && l.served == 0 { // one that was kept says nothing of the upstream: it may just have closed what was idle
 		t.p.failed(l.up)
 	}
 	if err == nil {

@@ -28,6 +28,9 @@ func (s *Site) checkAuth() error {
 	return nil
 }
 
+// dearest is the highest cost of a hash: some seconds, in which nobody else's password is checked there. Each more doubles it.
+const dearest = 16
+
 // Hashes are the users and the bcrypt hashes of their passwords, those of the file included, as it is now. Empty: everybody may
 // pass.
 func (a *Auth) Hashes() (map[string][]byte, error) {
@@ -36,8 +39,12 @@ func (a *Auth) Hashes() (map[string][]byte, error) {
 		if name == "" || strings.Contains(name, ":") {
 			return fmt.Errorf("%q is no name of a user", name)
 		}
-		if _, err := bcrypt.Cost([]byte(hash)); err != nil {
+		cost, err := bcrypt.Cost([]byte(hash))
+		if err != nil {
 			return fmt.Errorf("the password of %q is no bcrypt hash: htpasswd -nB %s makes one", name, name)
+		}
+		if cost > dearest {
+			return fmt.Errorf("the password of %q has a hash of cost %d, which takes too long to check: want %d at most", name, cost, dearest)
 		}
 		hashes[name] = []byte(hash)
 		return nil

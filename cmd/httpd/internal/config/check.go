@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +16,9 @@ func (c *Config) check() error {
 		return At("hosts", errors.New("hosts belong to a [[site]]: what is outside is for all others"))
 	}
 	if err := c.Site.check(); err != nil {
+		return err
+	}
+	if err := c.checkOutside(); err != nil {
 		return err
 	}
 	taken := map[string]bool{}
@@ -40,6 +44,23 @@ func (c *Config) check() error {
 	return c.checkTLS()
 }
 
+// checkOutside finds rules outside of all sites where nothing is served: whoever means them for the sites, such as a password, would
+// not notice that they hold for none.
+func (c *Config) checkOutside() error {
+	if c.Root != "" || len(c.Proxies)+len(c.Redirects) > 0 {
+		return nil
+	}
+	for _, k := range []struct {
+		name  string
+		given bool
+	}{{"auth", len(c.Auth) > 0}, {"header", len(c.Headers) > 0}, {"rewrite", len(c.Rewrites) > 0}, {"cors", c.CORS != nil}} {
+		if k.given {
+			return At(k.name, errors.New("has no effect outside of the sites, where there is no root: each [[site]] has its own"))
+		}
+	}
+	return nil
+}
+
 func (s *Site) check() error {
 	checks := []func() error{s.checkRedirects, s.checkRewrites, s.checkAuth, s.checkProxies, s.checkCORS, s.checkHeaders, s.checkFiles, s.checkPair}
 	for _, f := range checks {
@@ -56,6 +77,9 @@ func (s *Site) checkRedirects() error {
 		err := checkTarget(r.From, r.To)
 		if err == nil && !strings.HasPrefix(string(r.To), "http://") && !strings.HasPrefix(string(r.To), "https://") && !isPath(string(r.To)) {
 			err = At("to", fmt.Errorf("%q: want a path that begins with one slash, or a URL of http or https", string(r.To)))
+		}
+		if err == nil && strings.Contains(authority(string(r.To)), "{") {
+			err = At("to", fmt.Errorf("%q: a name in the place of the host would let clients choose it", string(r.To)))
 		}
 		if err == nil {
 			err = At("from", t.Add(string(r.From), struct{}{}))
@@ -82,6 +106,16 @@ func (s *Site) checkRewrites() error {
 		}
 	}
 	return nil
+}
+
+// authority is the host of a URL, with what stands around it; "" for a path.
+func authority(to string) string {
+	_, rest, ok := strings.Cut(to, "://")
+	if !ok || strings.HasPrefix(to, "/") {
+		return ""
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return host
 }
 
 func isPath(to string) bool {
@@ -147,6 +181,8 @@ func (s *Site) checkProxies() error {
 			err = At("to", errors.New("is missing: an upstream such as http://127.0.0.1:3000"))
 		case p.Strip != "" && (p.Strip[0] != '/' || strings.HasSuffix(string(p.Strip), "/")):
 			err = At("strip", fmt.Errorf("%q: want a prefix such as /api, without a slash at its end", string(p.Strip)))
+		case p.Strip != "" && !strips(string(p.Path), string(p.Strip)):
+			err = At("strip", fmt.Errorf("%q is in front of nothing that %s matches", string(p.Strip), string(p.Path)))
 		case err == nil:
 			err = p.checkTLS()
 		}
@@ -155,6 +191,16 @@ func (s *Site) checkProxies() error {
 		}
 	}
 	return nil
+}
+
+// strips says whether a path that pattern matches can begin by prefix.
+func strips(pattern, prefix string) bool {
+	path := pattern[max(strings.IndexByte(pattern, '/'), 0):]
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	path, _, open := strings.Cut(path, "{")
+	return path == prefix || strings.HasPrefix(path, prefix+"/") || (open || strings.HasSuffix(path, "/")) && strings.HasPrefix(prefix, path)
 }
 
 func (s *Site) checkCORS() error {

@@ -74,6 +74,16 @@ func TestMistakesInAFile(t *testing.T) {
 		{"upstream", "[[proxy]]\npath = \"/\"\nto = [\"ftp://x\"]\n", 3, "proxy.to", []string{"http://HOST"}},
 		{"proxy without upstream", "[[proxy]]\npath = \"/\"\n", 1, "proxy.to", []string{"missing"}},
 		{"size", "[[proxy]]\npath = \"/\"\nto = [\"http://x\"]\nmax_body = \"10 apples\"\n", 4, "proxy.max_body", []string{"10MiB"}},
+		{"password outside of the sites", "[[auth]]\npath = \"/\"\n[[site]]\nhosts = [\"a\"]\nroot = \"/\"\n", 1, "auth", []string{"no effect", "[[site]]"}},
+		{"headers outside of the sites", "[[header]]\nset = { \"X\" = \"1\" }\n[[site]]\nhosts = [\"a\"]\nroot = \"/\"\n", 1, "header", []string{"no effect"}},
+		{"cors outside of the sites", "[cors]\norigins = [\"https://a.example\"]\n[[site]]\nhosts = [\"a\"]\nroot = \"/\"\n", 1, "cors", []string{"no effect"}},
+		{"fallback without a root", "[[site]]\nhosts = [\"a\"]\nfallback = \"x\"\n[[site.proxy]]\npath = \"/\"\nto = [\"http://x\"]\n", 3, "site.fallback", []string{"without root"}},
+		{"host of a redirect that clients choose", "[[redirect]]\nfrom = \"/u/{p...}\"\nto = \"https://{p}.example.com/\"\n", 3, "redirect.to", []string{"host"}},
+		{"host of a redirect that clients end", "[[redirect]]\nfrom = \"/{p...}\"\nto = \"https://example.com{p}\"\n", 3, "redirect.to", []string{"host"}},
+		{"prefix that is not there", "[[proxy]]\npath = \"/api/\"\nto = [\"http://x\"]\nstrip = \"/apo\"\n", 4, "proxy.strip", []string{"/api/"}},
+		{"prefix beyond the pattern's", "[[proxy]]\npath = \"/api\"\nto = [\"http://x\"]\nstrip = \"/api/v1\"\n", 4, "proxy.strip", []string{"/api"}},
+		{"hash that takes hours", "[[auth]]\npath = \"/\"\nusers = { \"ada\" = \"$2a$31$zVHmKQtGGQob.b/Nc7l9NO8UlrYcW05FiuCj/SxsFO/ZtiN9.mNzy\" }\n", 3, "auth.users", []string{"cost 31", "16 at most"}},
+		{"network of neither kind", "trusted_proxies = [\"::ffff:0:0/90\"]\n", 1, "trusted_proxies", []string{"neither"}},
 		{"credentials for all", "[cors]\norigins = [\"*\"]\ncredentials = true\n", 3, "cors.credentials", []string{"any page"}},
 	})
 }
@@ -176,6 +186,33 @@ to = ["http://127.0.0.1:3000"]
 strip = "/api"
 max_body = "1MiB"
 `
+
+// Addresses of IPv4 in IPv6 are those of IPv4, as which peers are known.
+func TestNetworksOfBothKinds(t *testing.T) {
+	for text, want := range map[string]string{
+		"::ffff:10.0.0.0/104": "10.0.0.0/8", "::ffff:192.0.2.1": "192.0.2.1/32", "10.1.2.3/8": "10.0.0.0/8", "2001:db8::1": "2001:db8::1/128",
+	} {
+		var n Networks
+		if err := n.Set(text); err != nil || n[0].String() != want {
+			t.Errorf("%s: %v, %v", text, n, err)
+		}
+	}
+}
+
+func TestPrefixesToStrip(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, prefix string
+		want            bool
+	}{
+		{"/api/", "/api", true}, {"/api", "/api", true}, {"/api/{rest...}", "/api", true}, {"/api/v1/", "/api", true}, {"/", "/api", true},
+		{"GET h.example/api/", "/api", true}, {"/{any}/x", "/api", true}, {"/%61pi/", "/api", true}, {"/api/", "/api/v1", true},
+		{"/apis/", "/api", false}, {"/api", "/api/v1", false}, {"/x/", "/api", false}, {"/x/{any}", "/api", false},
+	} {
+		if got := strips(tt.pattern, tt.prefix); got != tt.want {
+			t.Errorf("%s off %s: %v", tt.prefix, tt.pattern, got)
+		}
+	}
+}
 
 // What check prints is a file that says the same.
 func TestPrintedConfigSaysTheSame(t *testing.T) {

@@ -178,6 +178,11 @@ func (s *Site) checkUseless() error {
 			{"upload_max", s.UploadMax > 0}, {"upload_overwrite", s.UploadOverwrite.Given}, {"upload_resume", s.UploadResume.Given},
 			{"upload_expiry", s.UploadExpiry > 0}, {"upload_sync", s.UploadSync.Given}, {"upload_origins", len(s.UploadOrigins) > 0},
 		}},
+		{"root", s.Root != "", []key{
+			{"index", len(s.Index) > 0}, {"fallback", s.Fallback != ""}, {"precompressed", s.Precompressed.Given}, {"compress", s.Compress.Given},
+			{"compress_min", s.CompressMin > 0}, {"media_types", len(s.MediaTypes) > 0}, {"cache_control", len(s.CacheControl) > 0},
+			{"error_page", len(s.ErrorPages) > 0}, {"archives", len(s.Archives) > 0},
+		}},
 		{"archives", len(s.Archives) > 0, []key{{"archive_max", s.ArchiveMax > 0}, {"archive_files", s.ArchiveFiles > 0}}},
 		{"cache", s.Cache.Or(true), []key{
 			{"cache_names", s.CacheNames > 0}, {"cache_files", s.CacheFiles > 0}, {"cache_memory", s.CacheMemory > 0},

@@ -232,6 +232,12 @@ func (n *Networks) Set(s string) error {
 		}
 		p = netip.PrefixFrom(ip, ip.BitLen())
 	}
+	if p.Addr().Is4In6() { // as which no peer is known
+		if p.Bits() < 96 {
+			return fmt.Errorf("%q is neither a network of IPv4 nor of IPv6", s)
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
 	*n = append(*n, p.Masked())
 	return nil
 }

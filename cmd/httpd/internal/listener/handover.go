@@ -101,8 +101,10 @@ func receiveState() []byte {
 	return state
 }
 
-// Ready tells the process that this one replaces that it may stop. It does nothing where there is none. ok says whether there is.
-func Ready() (ok bool) {
+// Ready tells the process that this one replaces that it may stop: all sockets are this one's from then on. ok says whether there is
+// such a process.
+func (s *Set) Ready() (ok bool) {
+	clear(s.theirs)
 	text, ok := os.LookupEnv(readyVariable)
 	if !ok {
 		return false

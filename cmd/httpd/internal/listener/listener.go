@@ -24,8 +24,9 @@ import (
 type Set struct {
 	inherited map[string][]*os.File // not taken yet
 	systemd   []*os.File
-	files     []*os.File // taken, in their order
-	names     []string   // what each was asked for as, without a scheme
+	files     []*os.File      // taken, in their order
+	names     []string        // what each was asked for as, without a scheme
+	theirs    map[string]bool // names of those that the process before this one serves as well, until Ready
 	state     []byte
 }
 
@@ -43,7 +44,7 @@ const firstFD = 3
 
 // Inherit takes what this process was started with. It must be called once, before anything else opens files.
 func Inherit() *Set {
-	s := &Set{inherited: map[string][]*os.File{}}
+	s := &Set{inherited: map[string][]*os.File{}, theirs: map[string]bool{}}
 	if names, ok := os.LookupEnv(namesVariable); ok {
 		os.Unsetenv(namesVariable)
 		s.state = receiveState()
@@ -51,6 +52,7 @@ func Inherit() *Set {
 			fd := firstFD + i
 			unix.CloseOnExec(fd)
 			s.inherited[name] = append(s.inherited[name], os.NewFile(uintptr(fd), name))
+			s.theirs[name] = true
 		}
 		return s
 	}
@@ -230,12 +232,12 @@ func (s *Set) Unused() (names []string) {
 	return names
 }
 
-// Close closes all descriptors. The path of a Unix socket is removed, unless it was systemd's, or another process has the socket now:
-// handedOver says so.
+// Close closes all descriptors. The path of a Unix socket is removed, unless it was systemd's, or another process has the socket:
+// the next one, as handedOver says, or the one before, which goes on when this one has not come to Ready.
 func (s *Set) Close(handedOver bool) {
 	for i, f := range s.files {
 		f.Close()
-		if path, ok := strings.CutPrefix(s.names[i], "unix:"); ok && !handedOver && !strings.HasPrefix(path, "@") {
+		if path, ok := strings.CutPrefix(s.names[i], "unix:"); ok && !handedOver && !s.theirs[s.names[i]] && !strings.HasPrefix(path, "@") {
 			_ = os.Remove(path) // it may be gone already
 		}
 	}

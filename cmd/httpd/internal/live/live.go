@@ -15,14 +15,14 @@ import (
 	"github.com/carillon-go/carillon/ws"
 )
 
-// Reloader tells pages of changes. Any goroutine.
+// Reloader tells pages of changes. Any goroutine, but for Watch and Close.
 type Reloader struct {
-	logger *slog.Logger
-	feed   http.Handler
+	logger  *slog.Logger
+	feed    http.Handler
+	watched map[string]*watch // by their roots; the caller's of Watch
 
-	mu      sync.Mutex
-	pages   map[*ws.Conn]struct{}
-	watched map[string]*watch
+	mu    sync.Mutex
+	pages map[*ws.Conn]struct{}
 }
 
 // Where the script and its feed are: hidden names, which no folder serves.
@@ -46,27 +46,36 @@ func New(logger *slog.Logger) *Reloader {
 	return r
 }
 
-// Watch watches these folders, and no others any more.
+// Watch watches these folders, and no others any more. After an error it watches what it did before. One goroutine at a time.
 func (r *Reloader) Watch(roots ...string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := r.watched
-	r.watched = map[string]*watch{}
+	next := map[string]*watch{}
 	for _, root := range roots {
-		w := before[root]
-		delete(before, root)
-		if w == nil {
-			var err error
-			if w, err = newWatch(root, r.changed, r.logger); err != nil {
-				return err
-			}
+		if next[root] != nil {
+			continue // of several sites
 		}
-		r.watched[root] = w
+		if next[root] = r.watched[root]; next[root] != nil {
+			continue
+		}
+		w, err := newWatch(root, r.changed, r.logger)
+		if err != nil {
+			delete(next, root)
+			r.keep(next, r.watched)
+			return err
+		}
+		next[root] = w
 	}
-	for _, w := range before {
-		w.close()
-	}
+	r.keep(r.watched, next)
+	r.watched = next
 	return nil
+}
+
+// keep closes those of list that are not among kept. It waits for what they have to say, which changed needs the lock for.
+func (*Reloader) keep(list, kept map[string]*watch) {
+	for root, w := range list {
+		if kept[root] != w {
+			w.close()
+		}
+	}
 }
 
 // Close ends all watching.

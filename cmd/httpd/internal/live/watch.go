@@ -17,6 +17,7 @@ import (
 type watch struct {
 	file    *os.File
 	fd      int
+	root    string
 	folders map[int32]string // the reading goroutine's, once it runs
 	changed func(names []string)
 	logger  *slog.Logger
@@ -38,7 +39,7 @@ func newWatch(root string, changed func([]string), logger *slog.Logger) (*watch,
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
 	w := &watch{
-		file: os.NewFile(uintptr(fd), "inotify"), fd: fd, folders: map[int32]string{}, changed: changed, logger: logger,
+		file: os.NewFile(uintptr(fd), "inotify"), fd: fd, root: filepath.Clean(root), folders: map[int32]string{}, changed: changed, logger: logger,
 		done: make(chan struct{}),
 	}
 	if err := w.add(root); err != nil {
@@ -134,7 +135,7 @@ func (w *watch) parse(b []byte) (names []string) {
 		}
 		// A file that is being written is told of when it is closed.
 		if mask&unix.IN_CREATE == 0 || mask&unix.IN_ISDIR != 0 {
-			names = append(names, path)
+			names = append(names, strings.TrimPrefix(path, w.root+"/")) // where the folder lies is no page's business
 		}
 	}
 	return names

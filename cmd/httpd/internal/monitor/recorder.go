@@ -36,10 +36,7 @@ const buckets = 4 * 36
 func bucketOf(d time.Duration) int {
 	us := uint64(max(d.Microseconds(), 1))
 	octave := bits.Len64(us) - 1
-	quarter := 0
-	if octave >= 2 {
-		quarter = int(us>>(octave-2)) & 3
-	}
+	quarter := int(us<<2>>octave) & 3
 	return min(4*octave+quarter, buckets-1)
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ func (b *builder) auth(s *config.Site) (http.Middleware, error) {
 		return nil, nil
 	}
 	var rules http.Table[*guard]
+	var guards []*guard
 	for i := range s.Auth {
 		a := &s.Auth[i]
 		hashes, err := a.Hashes()
@@ -36,6 +38,12 @@ func (b *builder) auth(s *config.Site) (http.Middleware, error) {
 		if err := rules.Add(string(a.Path), g); err != nil {
 			return nil, config.Within("auth", i, config.At("path", err))
 		}
+		guards = append(guards, g)
+	}
+	for i, g := range guards {
+		if name := folderName(string(s.Auth[i].Path)); name != "" && len(g.hashes) > 0 {
+			_ = rules.Add(name, g) // refused where another rule says it: that counts
+		}
 	}
 	return func(next http.Handler) http.Handler {
 		return func(c *http.Ctx) error {
@@ -46,6 +54,19 @@ func (b *builder) auth(s *config.Site) (http.Middleware, error) {
 			return g.serve(c, next)
 		}
 	}, nil
+}
+
+// folderName is the pattern of a folder itself, without the slash at its end, where a pattern is that of all below it; "" for others,
+// and for the root. An upstream may have the same behind both.
+func folderName(pattern string) string {
+	if at := strings.LastIndexByte(pattern, '/'); strings.HasPrefix(pattern[at+1:], "{") && strings.HasSuffix(pattern, "...}") {
+		pattern = pattern[:at+1]
+	}
+	name, isFolder := strings.CutSuffix(pattern, "/")
+	if !isFolder || !strings.Contains(name, "/") {
+		return ""
+	}
+	return name
 }
 
 // guard is one rule. Any goroutine.

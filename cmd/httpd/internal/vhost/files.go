@@ -28,6 +28,15 @@ func (b *builder) files(s *config.Site) (content, error) {
 	}
 	b.built.folders = append(b.built.folders, f)
 	serve := http.Handler(f.Serve)
+	if len(s.Archives) > 0 {
+		g, err := newGuarded(s.Auth)
+		if err != nil {
+			return content{}, err
+		}
+		if g != nil {
+			serve = g.aroundArchives(serve)
+		}
+	}
 	if b.Live != nil {
 		serve = b.Live(serve)
 	}
