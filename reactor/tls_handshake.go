@@ -275,6 +275,7 @@ func (h *handshake) failed(err error) {
 		return
 	}
 	t.raw.RetrieveAll()
+	t.dropPlaintext()
 	c.endOutputInLoop(finWanted | discarding)
 }
 
