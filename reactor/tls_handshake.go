@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -275,6 +276,7 @@ func (h *handshake) failed(err error) {
 		return
 	}
 	t.raw.RetrieveAll()
+	t.dropPlaintext()
 	c.endOutputInLoop(finWanted | discarding)
 }
 
@@ -328,7 +330,15 @@ func (h *handshake) abandon(err error) {
 
 // clean ends the coroutine and frees what it held.
 func (h *handshake) clean() {
-	if h.stop != nil {
+	switch {
+	case h.stop == nil:
+	case h.t.shared.Blocking:
+		// The coroutine was made on a goroutine like this, and a loop that is locked to
+		// its thread cannot switch to it. It ends at once.
+		var stopped sync.WaitGroup
+		stopped.Go(h.stop)
+		stopped.Wait()
+	default:
 		h.stop()
 	}
 	h.away = false

@@ -255,12 +255,14 @@ func TestTLSCallbackWaitsTooLong(t *testing.T) {
 }
 
 // TestTLSLockedThread: coroutines and goroutines do not mind a loop that is locked to
-// its thread.
+// its thread, also where a client gives up.
 func TestTLSLockedThread(t *testing.T) {
 	for name, blocking := range map[string]bool{"loop": false, "goroutine": true} {
 		t.Run(name, func(t *testing.T) {
 			over := serverTLS()
 			over.Blocking = blocking
+			failed := make(chan error, 10)
+			over.Failed = func(_ reactor.InetAddress, err error) { failed <- err }
 			loop := runLoop(t, reactor.WithLockOSThread())
 			server, err := reactor.NewTcpServer(loop, addressOf(t, onTCP4), &reactor.Callbacks{Message: echo}, reactor.WithTLS(over))
 			must(t, err)
@@ -271,6 +273,15 @@ func TestTLSLockedThread(t *testing.T) {
 				write(t, conn, "hello")
 				expect(t, conn, "hello")
 				check(t, conn.Close())
+			}
+			for range 3 {
+				conn := dialPlain(t, server.Addr())
+				_, err := conn.Write(clientHello(t))
+				must(t, err)
+				_, err = conn.Read(make([]byte, 1)) // the server's part is done
+				must(t, err)
+				reset(t, conn)
+				receive(t, failed, "the failure")
 			}
 			must(t, server.Shutdown(t.Context()))
 		})

@@ -119,6 +119,28 @@ func (t *tlsStream) dropSealed() {
 	}
 }
 
+// dropPlaintext drops what was sent during a StartTLS that has failed, and cannot
+// leave any more; the FIN would wait for it.
+func (t *tlsStream) dropPlaintext() {
+	c := t.c
+	c.mu.Lock()
+	c.outClosed.Store(true)
+	c.mu.Unlock()
+	c.takeOutput()
+	if c.sending == nil {
+		return
+	}
+	for _, s := range c.sending.segments[c.sending.head:] {
+		if s.file != nil {
+			c.weight.Add(-fileWeight)
+		} else {
+			c.weight.Add(int64(-len(s.mem)))
+		}
+	}
+	c.sending.discard()
+	c.sending = nil
+}
+
 // preadRetry is pread(2), again after EINTR.
 func preadRetry(fd int, p []byte, off int64) (int, error) {
 	for {

@@ -27,6 +27,7 @@ func (c *TcpConnection) StartTLS(t *TLS, done func(c *TcpConnection)) error {
 	case c.in.Len() > 0 || c.PendingOutput():
 		return ErrPlaintext
 	}
+	c.stopGathering() // in a Message callback: what it sends from now on is not to leave as it is
 	stream := newTLSStream(c, t, c.shared.client)
 	stream.handshake.told = done
 	c.needRare().tls = stream

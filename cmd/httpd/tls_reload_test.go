@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -240,6 +241,14 @@ func TestReloadOfTLSSettings(t *testing.T) {
 	if !works(old) {
 		t.Error("TLS 1.2 is refused at first")
 	}
+	known := map[string]*tls.Config{}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := a.trusting("localhost")
+		config.MaxVersion, config.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+		if known[tls.VersionName(version)] = config; resumes(t, p.address(), config) || !resumes(t, p.address(), config) {
+			t.Errorf("%s: the second session does not resume the first", tls.VersionName(version))
+		}
+	}
 	reload("tls_min_version = \"1.3\"\n")
 	if works(old) {
 		t.Error("TLS 1.2 is accepted behind a reload that forbids it")
@@ -247,6 +256,17 @@ func TestReloadOfTLSSettings(t *testing.T) {
 	reload("tls_client_auth = \"required\"\ntls_client_ca = \"" + a.file + "\"\n")
 	if works(old) {
 		t.Error("a client without a certificate is accepted")
+	}
+	reload("tls_client_auth = \"required\"\ntls_client_ca = \"" + a.file + "\"\n")
+	for name, config := range known { // a session from before does not stand for the certificate
+		c, err := shake(t, p.address(), config)
+		if err == nil {
+			_, _ = io.WriteString(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+			_, err = c.Read(make([]byte, 1))
+		}
+		if err == nil {
+			t.Errorf("%s: a session without a certificate is resumed where one is required", name)
+		}
 	}
 	plain := strings.TrimSuffix(strings.TrimPrefix(p.urls[1], "http://"), "/")
 	reload("https_redirect = true\nhttps_port = 444\n")

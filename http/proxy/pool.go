@@ -27,18 +27,20 @@ func (p *proxy) poolOf(loop *reactor.EventLoop) *pool {
 // maxResponseHead bounds the head of a response, and its trailers, in bytes each.
 const maxResponseHead = 64 << 10
 
-// take returns an idle connection, nil when there is none.
+// take returns an idle connection, nil when there is none. One that has begun to close, and has not yet said so, is none.
 func (o *pool) take(u *upstream) *link {
 	list := o.idle[u]
-	n := len(list)
-	if n == 0 {
-		return nil
+	for n := len(list); n > 0; n = len(list) {
+		l := list[n-1]
+		list[n-1] = nil
+		list = list[:n-1]
+		o.idle[u] = list
+		if l.tcp.Connected() {
+			l.tcp.SetDeadline(0)
+			return l
+		}
 	}
-	l := list[n-1]
-	list[n-1] = nil
-	o.idle[u] = list[:n-1]
-	l.tcp.SetDeadline(0)
-	return l
+	return nil
 }
 
 // put keeps a connection for the next request, or closes it.
