@@ -124,6 +124,7 @@ func (l *link) connectFailed(err error) {
 // to the next.
 func (l *link) message(tcp *reactor.TcpConnection, in *reactor.Buffer) {
 	if l.user == nil {
+		l.pool.forget(l) // now: a request that comes before it is gone must not be given it
 		tcp.ForceClose()
 		return
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -183,6 +184,8 @@ func (s *Site) checkProxies() error {
 			err = At("strip", fmt.Errorf("%q: want a prefix such as /api, without a slash at its end", string(p.Strip)))
 		case p.Strip != "" && !strips(string(p.Path), string(p.Strip)):
 			err = At("strip", fmt.Errorf("%q is in front of nothing that %s matches", string(p.Strip), string(p.Path)))
+		case p.Host != "" && !isHostAndPort(string(p.Host)):
+			err = At("host", fmt.Errorf("%q is no host: want one such as app.example.com or app.example.com:8080, or upstream", string(p.Host)))
 		case err == nil:
 			err = p.checkTLS()
 		}
@@ -191,6 +194,19 @@ func (s *Site) checkProxies() error {
 		}
 	}
 	return nil
+}
+
+// isHostAndPort says whether a Host line can have it.
+func isHostAndPort(s string) bool {
+	if host, port, err := net.SplitHostPort(s); err == nil {
+		if _, err := parsePort(port); err != nil {
+			return false
+		}
+		if s = host; strings.Contains(host, ":") {
+			s = "[" + host + "]"
+		}
+	}
+	return !strings.Contains(s, "*") && new(Hosts).Set(s) == nil
 }
 
 // strips says whether a path that pattern matches can begin by prefix.

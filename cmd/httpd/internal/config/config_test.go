@@ -82,6 +82,8 @@ func TestMistakesInAFile(t *testing.T) {
 		{"host of a redirect that clients end", "[[redirect]]\nfrom = \"/{p...}\"\nto = \"https://example.com{p}\"\n", 3, "redirect.to", []string{"host"}},
 		{"prefix that is not there", "[[proxy]]\npath = \"/api/\"\nto = [\"http://x\"]\nstrip = \"/apo\"\n", 4, "proxy.strip", []string{"/api/"}},
 		{"prefix beyond the pattern's", "[[proxy]]\npath = \"/api\"\nto = [\"http://x\"]\nstrip = \"/api/v1\"\n", 4, "proxy.strip", []string{"/api"}},
+		{"host for an upstream", "[[proxy]]\npath = \"/\"\nto = [\"http://x\"]\nhost = \"https://a\"\n", 4, "proxy.host", []string{"no host", "app.example.com"}},
+		{"wildcard for an upstream", "[[proxy]]\npath = \"/\"\nto = [\"http://x\"]\nhost = \"*.a\"\n", 4, "proxy.host", []string{"no host"}},
 		{"hash that takes hours", "[[auth]]\npath = \"/\"\nusers = { \"ada\" = \"$2a$31$zVHmKQtGGQob.b/Nc7l9NO8UlrYcW05FiuCj/SxsFO/ZtiN9.mNzy\" }\n", 3, "auth.users", []string{"cost 31", "16 at most"}},
 		{"network of neither kind", "trusted_proxies = [\"::ffff:0:0/90\"]\n", 1, "trusted_proxies", []string{"neither"}},
 		{"credentials for all", "[cors]\norigins = [\"*\"]\ncredentials = true\n", 3, "cors.credentials", []string{"any page"}},
@@ -195,6 +197,17 @@ func TestNetworksOfBothKinds(t *testing.T) {
 		var n Networks
 		if err := n.Set(text); err != nil || n[0].String() != want {
 			t.Errorf("%s: %v, %v", text, n, err)
+		}
+	}
+}
+
+func TestHostForAnUpstream(t *testing.T) {
+	for host, want := range map[string]bool{
+		"upstream": true, "a.example": true, "a.example:8080": true, "192.0.2.1": true, "[2001:db8::1]": true, "[2001:db8::1]:80": true,
+		"a b": false, "a.example:x": false, "a/b": false, "ä.example": false, "a\r\nX: y": false, ":80": false, "*.a.example": false, "u@a": false,
+	} {
+		if got := isHostAndPort(host); got != want {
+			t.Errorf("%q: %v", host, got)
 		}
 	}
 }
