@@ -1,6 +1,7 @@
 package reactor_test
 
 import (
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -174,4 +175,50 @@ func TestGatheredForAnother(t *testing.T) {
 	})
 	expect(t, a, "1111")
 	expect(t, b, "1111")
+}
+
+// TestGatheredBesideGoroutines: each sender's pieces arrive whole and in its order,
+// while the loop gathers answers and goroutines send on the same connection.
+func TestGatheredBesideGoroutines(t *testing.T) {
+	const senders, each = 3, 2000
+	onPlain(t, func(t *testing.T, where string) {
+		life := newEnds()
+		server := serve(t, where, &reactor.Callbacks{
+			Connection: life.connection,
+			Message: func(c *reactor.TcpConnection, in *reactor.Buffer) {
+				for ; in.Len() >= 4; in.Retrieve(4) {
+					check(t, c.Send(in.Peek()[:4]))
+				}
+			},
+		})
+		conn := dialNarrow(t, server.Addr())
+		c := receive(t, life.up, "the connection")
+		piece := func(sender, i int) []byte { return []byte{byte(sender), byte(i >> 16), byte(i >> 8), byte(i)} }
+		for sender := 1; sender <= senders; sender++ {
+			go func() {
+				for i := range each {
+					check(t, c.Send(piece(sender, i)))
+				}
+			}()
+		}
+		go func() {
+			for i := range each {
+				if _, err := conn.Write(piece(0, i)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+		var next [senders + 1]int
+		var got [4]byte
+		for range (senders + 1) * each {
+			_, err := io.ReadFull(conn, got[:])
+			must(t, err)
+			sender := int(got[0])
+			if sender > senders || string(got[:]) != string(piece(sender, next[sender])) {
+				t.Fatalf("got % x, the next are %v", got, next)
+			}
+			next[sender]++
+		}
+	})
 }

@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -143,6 +144,9 @@ func (t *tlsStream) openFailed() {
 	}
 	t.endSealed = true
 	_, _ = t.writeSealed() // the alert, if the kernel takes it
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" && c.flags.any(outputLost) {
+		c.needRare().err = err // why the peer takes no more, which is all that was known
+	}
 	c.closeInLoop(err)
 }
 
