@@ -22,7 +22,7 @@ type Server struct {
 	Tags    string   // build tags of Package
 	Source  []byte   // all of its C
 	Program string   // one that is installed on the machine
-	Config  []byte   // what launch writes to $DIR/config, a temporary folder of its own, with $DIR, $PORT and $STATIC_DIR filled in
+	Config  []byte   // what launch writes to $DIR/config, a temporary folder of its own, with $DIR, $PORT, $STATIC_DIR and $SSL filled in
 	Args    []string // on its command line; the same are filled in where there is a Config
 	Offers  Part
 }

@@ -105,8 +105,8 @@ func workloads() []workload {
 		{name: "latency", title: "latency at half of its own capacity, open loop, 64 connections", per: "request", servers: with("cepoll", "fasthttp", "nethttp"),
 			quick: with("cepoll"), longer: 2, job: open, measure: atHalf},
 		{name: "churn", title: "connect, one request, close, 64 at a time", per: "connection", servers: with("cepoll", "fasthttp", "nethttp"), quick: with("cepoll"), job: churn},
-		{name: "https", title: "HTTPS plaintext, session established, 64 connections", per: "request", servers: with("nethttp"), quick: with("nethttp"), tls: true, job: secure},
-		{name: "handshake", title: "full TLS handshake, one request, close, 16 at a time", per: "connection", servers: with("nethttp"), quick: with("nethttp"), tls: true, job: handshake},
+		{name: "https", title: "HTTPS plaintext, session established, 64 connections", per: "request", servers: with("nethttp", "nginx"), quick: with("nethttp"), tls: true, job: secure},
+		{name: "handshake", title: "full TLS handshake, one request, close, 16 at a time", per: "connection", servers: with("nethttp", "nginx"), quick: with("nethttp"), tls: true, job: handshake},
 	}
 }
 

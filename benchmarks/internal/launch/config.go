@@ -8,10 +8,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/carillon-go/carillon/benchmarks/internal/endpoint"
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
-// configure writes the config of s into a temporary folder, and returns that and
+// configure writes the config of s, and a certificate, into a temporary folder, and returns that and
 // the command line that names it. Without a config there is no folder. env is what is
 // added to the environment.
 func configure(s peers.Server, port int, env []string) (dir string, args []string, err error) {
@@ -35,6 +36,12 @@ func fillIn(s peers.Server, dir string, port int, env []string) (args []string, 
 		return nil, err
 	}
 	values := map[string]string{"DIR": dir, "PORT": strconv.Itoa(port), "STATIC_DIR": static}
+	if lookup(env, "TLS") == "1" {
+		values["SSL"] = "ssl"
+	}
+	if err := endpoint.WriteCertificate(dir); err != nil {
+		return nil, err
+	}
 	value := func(name string) string { return values[name] }
 	for _, a := range s.Args {
 		args = append(args, os.Expand(a, value))
