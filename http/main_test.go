@@ -12,9 +12,9 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// testsOverTLS are the tests that run once more over TLS: those of what a client sends and is sent, byte for byte. They reach the
-// server by dial alone.
-var testsOverTLS = []string{
+// onTheWire are the tests that run once more over the second poller, and once over TLS: those of what a client sends and is sent,
+// byte for byte, and of who waits for whom. They reach the server by dial alone.
+var onTheWire = []string{
 	"RefusedWhereHandlersAreOffloaded", "AcceptedWhereHandlersAreOffloaded", "RefusedOnSockets", "Answers", "Bodies", "KeepAlive",
 	"ExpectContinue", "HandlerOutcomes", "OptionsAsterisk", "HalfCloseIsAnswered", "StreamedBodiesThatAreRefused", "BodyThatIsNotRead",
 	"TrailersOfStreamedBody", "BodyThatEndsEarly", "Upgrade", "UpgradeBehindNetMiddleware", "HijackedConnectionHasWhatCameBefore",
@@ -22,31 +22,29 @@ var testsOverTLS = []string{
 	"ResetMidAnswer", "WritesThatFailTearTheAnswer", "BrokenAnswerSparesEarlierOnes", "ClientLeavesWhileHandlerWaits",
 }
 
-// TestMain runs every test once over each poller, with freed buffers poisoned, some once more over TLS, and looks for goroutines
-// that are left.
+// TestMain runs every test once over epoll, with freed buffers poisoned, some once more over poll and over TLS, and looks for
+// goroutines that are left. With a choice of tests these run over both pollers.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	reactor.PoisonBuffers(true)
-	pollers := []reactor.PollerKind{reactor.PollerEpoll, reactor.PollerPoll}
-	for _, name := range []string{"test.fuzz", "test.fuzzworker", "test.bench"} {
-		if f := flag.Lookup(name); f != nil && f.Value.String() != "" && f.Value.String() != "false" {
-			pollers = pollers[:1]
-		}
-	}
 	code := 0
-	for _, poller := range pollers {
+	run := func(poller reactor.PollerKind) {
 		os.Setenv(reactor.PollerEnv, string(poller))
-		fmt.Printf("%s=%s\n", reactor.PollerEnv, poller)
+		fmt.Printf("%s=%s, over TLS: %v\n", reactor.PollerEnv, poller, overTLS)
 		if m.Run() != 0 {
 			code = 1
 		}
 	}
-	if run := flag.Lookup("test.run"); len(pollers) > 1 && run.Value.String() == "" {
-		os.Setenv(reactor.PollerEnv, string(reactor.PollerEpoll))
-		fmt.Println("over TLS")
-		overTLS = true
-		if err := run.Value.Set("^Test(" + strings.Join(testsOverTLS, "|") + ")$"); err != nil || m.Run() != 0 {
-			code = 1
+	run(reactor.PollerEpoll)
+	if !given("test.fuzz") && !given("test.fuzzworker") && !given("test.bench") {
+		everything := !given("test.run")
+		if everything {
+			flag.Set("test.run", "^Test("+strings.Join(onTheWire, "|")+")$")
+		}
+		run(reactor.PollerPoll)
+		if everything {
+			overTLS = true
+			run(reactor.PollerEpoll)
 		}
 	}
 	if err := goleak.Find(); code == 0 && err != nil {
@@ -54,4 +52,10 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// given says whether a flag of the test binary is set.
+func given(name string) bool {
+	f := flag.Lookup(name)
+	return f != nil && f.Value.String() != "" && f.Value.String() != "false"
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// underRace reports whether the test was built with -race, whose sync.Pool forgets at random, so that
-// allocations cannot be counted.
+// underRace reports whether the tests run under the race detector, which makes long
+// ones many times as long.
 func underRace() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
