@@ -93,7 +93,11 @@ func checkFile(t *testing.T, client *http.Client, server *launch.Server, name st
 			t.Errorf("%s %s %q: Content-Length %d, Content-Range %q; want %d, %q", tt.method, path, tt.ranges,
 				res.ContentLength, res.Header.Get("Content-Range"), tt.length, tt.contentRange)
 		}
-		for _, field := range []string{"Server", "Date", "Last-Modified", "Content-Type"} {
+		fields := []string{"Server", "Date", "Last-Modified"}
+		if !strings.HasSuffix(path, ".bin") { // which Caddy knows no type for
+			fields = append(fields, "Content-Type")
+		}
+		for _, field := range fields {
 			if res.Header.Get(field) == "" {
 				t.Errorf("%s %s %q: no %s in %v", tt.method, path, tt.ranges, field, res.Header)
 			}
