@@ -159,20 +159,23 @@ func screenshot(t *testing.T, ctx context.Context, name string) []byte {
 	return shot
 }
 
+// views are the screens that a page is looked at on.
+var views = []struct {
+	name          string
+	width, height int64
+	mobile        bool
+	scheme        string
+}{
+	{"desktop-light", 1280, 900, false, "light"},
+	{"desktop-dark", 1280, 900, false, "dark"},
+	{"phone-light", 390, 844, true, "light"},
+	{"phone-dark", 390, 844, true, "dark"},
+}
+
 func TestDemoInBrowser(t *testing.T) {
 	ctx, heard := newBrowser(t)
 	p := start(t, "demo", "-l", "127.0.0.1:0")
-	for _, view := range []struct {
-		name          string
-		width, height int64
-		mobile        bool
-		scheme        string
-	}{
-		{"desktop-light", 1280, 900, false, "light"},
-		{"desktop-dark", 1280, 900, false, "dark"},
-		{"phone-light", 390, 844, true, "light"},
-		{"phone-dark", 390, 844, true, "dark"},
-	} {
+	for _, view := range views {
 		t.Run(view.name, func(t *testing.T) {
 			if view.mobile != (view.scheme == "dark") {
 				aboutThePage(t) // each width and each scheme has been seen without these

@@ -51,17 +51,7 @@ func TestStatusPageInBrowser(t *testing.T) {
 	admin := "http://" + adminAddress(t, p)
 	l := startLoad(t, p.address(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\n", func(s string) bool { return len(s) == 4000 })
 	defer l.stop()
-	for _, view := range []struct {
-		name          string
-		width, height int64
-		mobile        bool
-		scheme        string
-	}{
-		{"desktop-light", 1280, 900, false, "light"},
-		{"desktop-dark", 1280, 900, false, "dark"},
-		{"phone-light", 390, 844, true, "light"},
-		{"phone-dark", 390, 844, true, "dark"},
-	} {
+	for _, view := range views {
 		t.Run(view.name, func(t *testing.T) {
 			do(t, ctx,
 				viewport(view.width, view.height, view.mobile, view.scheme),

@@ -94,24 +94,29 @@ func expectErrors(t *testing.T, mistakes []mistake) {
 	t.Helper()
 	for _, tt := range mistakes {
 		t.Run(tt.name, func(t *testing.T) {
-			file := write(t, tt.text)
-			_, err := source(file).Load()
-			e, ok := errors.AsType[*Error](err)
-			if !ok {
-				t.Fatalf("the error is %v", err)
-			}
-			if e.Line != tt.line || e.Key != tt.key || e.File != file {
-				t.Errorf("line %d, key %q; want %d, %q (%v)", e.Line, e.Key, tt.line, tt.key, err)
-			}
-			for _, word := range tt.says {
-				if !strings.Contains(err.Error(), word) {
-					t.Errorf("no %q in %q", word, err)
-				}
-			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("more than a line: %q", err)
-			}
+			tt.expectIn(t, write(t, tt.text))
 		})
+	}
+}
+
+// expectIn wants the mistake to be found in file.
+func (tt mistake) expectIn(t *testing.T, file string) {
+	t.Helper()
+	_, err := source(file).Load()
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("the error is %v", err)
+	}
+	if e.Line != tt.line || e.Key != tt.key || e.File != file {
+		t.Errorf("line %d, key %q; want %d, %q (%v)", e.Line, e.Key, tt.line, tt.key, err)
+	}
+	for _, word := range tt.says {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("no %q in %q", word, err)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("more than a line: %q", err)
 	}
 }
 
@@ -227,9 +232,11 @@ func TestPrefixesToStrip(t *testing.T) {
 	}
 }
 
-// What check prints is a file that says the same.
-func TestPrintedConfigSaysTheSame(t *testing.T) {
-	first, err := source(write(t, everything)).Load()
+// printsTheSame prints what text says, wants that to say the same, and returns it as
+// printed and as read again.
+func printsTheSame(t *testing.T, text string) (printed string, again *Config) {
+	t.Helper()
+	first, err := source(write(t, text)).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,9 +254,15 @@ func TestPrintedConfigSaysTheSame(t *testing.T) {
 	if once.String() != twice.String() {
 		t.Errorf("%s\nbecame\n%s", once.String(), twice.String())
 	}
+	return once.String(), second
+}
+
+// What check prints is a file that says the same.
+func TestPrintedConfigSaysTheSame(t *testing.T) {
+	printed, _ := printsTheSame(t, everything)
 	for _, word := range []string{`"1m0s"`, `"/old/{path...}"`, "listing = false", "[[site.proxy]]", "max_body = 1048576"} {
-		if !strings.Contains(once.String(), word) {
-			t.Errorf("no %s in\n%s", word, once.String())
+		if !strings.Contains(printed, word) {
+			t.Errorf("no %s in\n%s", word, printed)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -120,30 +119,13 @@ file = "e.html"
 `
 
 func TestPrintedFilesSayTheSame(t *testing.T) {
-	first, err := source(write(t, everyFileKey)).Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var once, twice bytes.Buffer
-	if err := first.Print(&once); err != nil {
-		t.Fatal(err)
-	}
-	second, err := source(write(t, once.String())).Load()
-	if err != nil {
-		t.Fatalf("%v in\n%s", err, once.String())
-	}
-	if err := second.Print(&twice); err != nil {
-		t.Fatal(err)
-	}
-	if once.String() != twice.String() {
-		t.Errorf("%s\nbecame\n%s", once.String(), twice.String())
-	}
+	printed, again := printsTheSame(t, everyFileKey)
 	for line := range strings.Lines(everyFileKey) {
-		if key, _, ok := strings.Cut(line, " = "); ok && !strings.Contains(once.String(), "\n"+key+" = ") && !strings.HasPrefix(once.String(), key) {
-			t.Errorf("no %s in\n%s", key, once.String())
+		if key, _, ok := strings.Cut(line, " = "); ok && !strings.Contains(printed, "\n"+key+" = ") && !strings.HasPrefix(printed, key) {
+			t.Errorf("no %s in\n%s", key, printed)
 		}
 	}
-	if codes := second.ErrorPages[0].Codes.Each(); len(codes) != 101 || codes[0] != 404 || !slices.Contains(codes, 599) {
+	if codes := again.ErrorPages[0].Codes.Each(); len(codes) != 101 || codes[0] != 404 || !slices.Contains(codes, 599) {
 		t.Errorf("codes %v", codes)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -61,12 +60,7 @@ func TestMistakesInTLSSettings(t *testing.T) {
 	const listen = "listen = [\"https://:8443\"]\n"
 	const good = listen + "tls_cert = \"a.crt\"\ntls_key = \"a.key\"\n"
 	const acme = listen + "acme = true\n"
-	for _, tt := range []struct {
-		name, text string
-		line       int
-		key        string
-		says       []string
-	}{
+	for _, tt := range []mistake{
 		{"key missing", listen + "tls_cert = \"a.crt\"\n", 2, "tls_cert", []string{"needs tls_key", "private key"}},
 		{"certificate missing", "tls_key = \"a.key\"\n", 1, "tls_key", []string{"needs tls_cert"}},
 		{"no such certificate", listen + "tls_cert = \"c.crt\"\ntls_key = \"a.key\"\n", 2, "tls_cert", []string{dir + "/c.crt", "no such file"}},
@@ -112,22 +106,7 @@ func TestMistakesInTLSSettings(t *testing.T) {
 			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := source(file).Load()
-			e, ok := errors.AsType[*Error](err)
-			if !ok {
-				t.Fatalf("the error is %v", err)
-			}
-			if e.Line != tt.line || e.Key != tt.key || e.File != file {
-				t.Errorf("line %d, key %q; want %d, %q (%v)", e.Line, e.Key, tt.line, tt.key, err)
-			}
-			for _, word := range tt.says {
-				if !strings.Contains(err.Error(), word) {
-					t.Errorf("no %q in %q", word, err)
-				}
-			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("more than a line: %q", err)
-			}
+			tt.expectIn(t, file)
 		})
 	}
 }
