@@ -1,7 +1,5 @@
 package reactor
 
-import "golang.org/x/sys/unix"
-
 // gathering is what a connection sends from within its own Message callback: it is
 // put into memory of the loop, and written when the callback returns. Nearly all
 // answers leave this way, and need no lock, no queue and no second visit. Whatever
@@ -84,16 +82,10 @@ func (c *TcpConnection) writeGathered() {
 		g.buf = g.buf[:0] // dropped, like all output of a connection that is closed by force
 		return
 	}
-	n, err := sendRetry(c.channel.FD(), g.buf, 0)
-	if n > 0 {
-		c.lastActive = c.Loop().Now()
-		c.weight.Add(int64(-n))
-	}
+	n := c.writeNow(g.buf)
+	c.weight.Add(int64(-n))
 	if n < len(g.buf) {
-		if err != nil && err != unix.EAGAIN {
-			c.setErr(err) // the kernel says why only once; the flush meets it again
-		}
-		c.queueGathered(max(n, 0))
+		c.queueGathered(n)
 		return
 	}
 	g.buf = g.buf[:0]

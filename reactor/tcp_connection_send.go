@@ -2,8 +2,6 @@ package reactor
 
 import (
 	"errors"
-
-	"golang.org/x/sys/unix"
 )
 
 // The outside of a connection's output: what any goroutine may call.
@@ -37,15 +35,10 @@ func (c *TcpConnection) SendNow(p []byte) error {
 	if c.outClosed.Load() {
 		return ErrClosed
 	}
-	n, err := sendRetry(c.channel.FD(), p, 0)
-	switch {
-	case err == nil && n == len(p):
-		c.lastActive = c.Loop().Now()
+	if p = p[c.writeNow(p):]; len(p) == 0 {
 		return nil
-	case err != nil && err != unix.EAGAIN:
-		c.setErr(err) // the kernel says why only once; the flush meets it again
 	}
-	return c.Send(p[max(n, 0):])
+	return c.Send(p)
 }
 
 // SendString is Send of a string.

@@ -58,6 +58,19 @@ func (c *TcpConnection) sendInLoop(pieces ...[]byte) error {
 	return nil
 }
 
+// writeNow writes what the kernel takes of p, which nothing that is queued stands in
+// front of, and returns how much. What is left has to be queued.
+func (c *TcpConnection) writeNow(p []byte) int {
+	n, err := sendRetry(c.channel.FD(), p, 0)
+	if err != nil && err != unix.EAGAIN {
+		c.setErr(err) // the kernel says why only once; the flush meets it again
+	}
+	if n > 0 {
+		c.lastActive = c.Loop().Now()
+	}
+	return max(n, 0)
+}
+
 // takeOutput moves what Send appended to the loop's own queue.
 func (c *TcpConnection) takeOutput() {
 	c.mu.Lock()
