@@ -124,7 +124,8 @@ func (c *TcpConnection) flushLaterInLoop() {
 }
 
 // OutputBytes is how much output is not yet with the kernel, in bytes; a file
-// that waits counts as 16 KiB, whatever its size. Any goroutine.
+// that waits counts as 16 KiB, whatever its size. Over TLS, what is encrypted
+// already (64 KiB at most) counts as the records that it is. Any goroutine.
 func (c *TcpConnection) OutputBytes() int { return int(c.weight.Load()) }
 
 // PendingOutput reports whether any output is not yet with the kernel. Any

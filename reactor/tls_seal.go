@@ -52,25 +52,33 @@ func (t *tlsStream) writeSealed() (sent int64, err error) {
 
 // seal encrypts the next plaintext, up to sealSize: a long stretch of memory from
 // where it lies, and else as much as the loop's room takes, so that what is small
-// shares a record.
+// shares a record. OutputBytes goes from the one to the other in one step, since any
+// goroutine may read it.
 func (t *tlsStream) seal() error {
-	c, q := t.c, t.c.sending
+	t.sealing, t.unweighed = true, 0
+	weight, err := t.sealNext()
+	t.sealing = false
+	t.c.weight.Add(int64(t.unweighed - weight))
+	return err
+}
+
+// sealNext is seal without the weight, that of the plaintext that is gone.
+func (t *tlsStream) sealNext() (weight int, err error) {
+	q := t.c.sending
 	if s := &q.segments[q.head]; s.file == nil && (len(s.mem) >= recordSize || q.head == len(q.segments)-1) {
 		n := min(len(s.mem), sealSize)
 		if _, err := t.conn.Write(s.mem[:n]); err != nil {
-			return err
+			return 0, err
 		}
-		c.weight.Add(int64(-n))
 		q.advance(n)
-		return nil
+		return n, nil
 	}
-	room := c.Loop().sealingRoom()
+	room := t.c.Loop().sealingRoom()
 	n, weight, err := q.gather(room)
-	c.weight.Add(int64(-weight))
 	if err == nil {
 		_, err = t.conn.Write(room[:n])
 	}
-	return err
+	return weight, err
 }
 
 // gather moves the head of the queue into p, of files as well. weight is what that

@@ -22,17 +22,19 @@ import (
 type tlsStream struct {
 	c         *TcpConnection
 	shared    *TLS
-	client    bool
 	conn      *tls.Conn
 	raw       Buffer       // arrived, and not yet taken by conn
 	sealed    *outputQueue // to be written; nil: nothing
 	handshake *handshake   // nil: complete
 	failed    error        // what ends the peer's stream behind what was delivered
 	record    int          // of raw, still to be taken by conn
-	fin       bool         // the peer's FIN was read
-	held      bool         // open stopped before all was opened
-	ended     bool         // the peer's stream has ended
-	endSealed bool         // our stream's end is in sealed, or will never be
+	unweighed int          // bytes that seal has put into sealed, not yet in OutputBytes
+	client    bool
+	sealing   bool // within seal
+	fin       bool // the peer's FIN was read
+	held      bool // open stopped before all was opened
+	ended     bool // the peer's stream has ended
+	endSealed bool // our stream's end is in sealed, or will never be
 }
 
 func newTLSStream(c *TcpConnection, shared *TLS, client bool) *tlsStream {
@@ -218,7 +220,11 @@ func (t *tlsStream) Write(p []byte) (int, error) {
 		t.sealed = takeOutputQueue()
 	}
 	t.sealed.appendBytes(p)
-	t.c.weight.Add(int64(len(p)))
+	if t.sealing {
+		t.unweighed += len(p)
+	} else {
+		t.c.weight.Add(int64(len(p)))
+	}
 	return len(p), nil
 }
 
