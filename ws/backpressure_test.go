@@ -106,7 +106,7 @@ func TestAmplification(t *testing.T) {
 		}
 	}
 	addr := start(t, rec)
-	const messages = 3000
+	const messages = 500
 	c := dial(t, addr, bytes.Repeat(text(""), messages)...)
 	for range messages {
 		c.want(ws.OpText, answer)

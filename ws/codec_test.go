@@ -74,7 +74,7 @@ var testSizes = []int{0, 1, 125, 126, 255, 256, 257, 1000, 4 << 10, 64 << 10, 1 
 func TestDeflateRoundTrip(t *testing.T) {
 	for bits := uint8(minWindowBits); bits <= maxWindowBits; bits++ {
 		for _, takeover := range []bool{false, true} {
-			for _, level := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9} {
+			for _, level := range levelsFrom(1) {
 				if level > 1 && bits != maxWindowBits && bits != 10 {
 					continue
 				}
@@ -84,6 +84,19 @@ func TestDeflateRoundTrip(t *testing.T) {
 			}
 		}
 	}
+}
+
+// levelsFrom are the levels of compression from first on, under the race detector
+// every third one.
+func levelsFrom(first int) (levels []int) {
+	step := 1
+	if underRace() {
+		step = 3
+	}
+	for level := first; level <= 9; level += step {
+		levels = append(levels, level)
+	}
+	return levels
 }
 
 func roundTrip(t *testing.T, level int, params deflateDirection) {
@@ -148,7 +161,7 @@ func checkInflated(t *testing.T, d *decompressor, z, p, history []byte) {
 // TestInflateStandardLibrary inflates what the standard library compresses, at
 // every level, with a window kept and without.
 func TestInflateStandardLibrary(t *testing.T) {
-	for level := -2; level <= 9; level++ {
+	for _, level := range levelsFrom(-2) {
 		for _, takeover := range []bool{false, true} {
 			_, d := codecs(1, deflateDirection{takeover, maxWindowBits})
 			var history []byte

@@ -18,6 +18,7 @@ import (
 // policy: the others get everything, the memory for it stays within its bound, and
 // the policy's counter says what it missed.
 func TestHubSlowReader(t *testing.T) {
+	onceIsEnough(t)
 	for _, policy := range []SlowPolicy{CloseSlow, DropNewest, DropOldest} {
 		t.Run(policy.String(), func(t *testing.T) { slowReader(t, policy) })
 	}
