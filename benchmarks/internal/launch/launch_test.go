@@ -165,14 +165,15 @@ func TestPinSelf(t *testing.T) {
 	}
 }
 
-// What is configured finds its values in the file and on the command line, and
+// What is configured finds its values in the file and on the command line, and a
+// certificate beside it, and
 // leaves no folder behind.
 func TestStartWithConfig(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Setenv("STATIC_DIR", "/srv/files")
 	s := peers.Server{Name: "script", Config: []byte("port=$PORT\nfiles=$STATIC_DIR\n"), Args: []string{"-c", "cat $DIR/config >&2; ls -a $DIR >&2; exit 3"}}
 	_, err := Start(t.Context(), s, "/bin/sh", AnyCPU)
-	if err == nil || !regexp.MustCompile(`port=[0-9]+\nfiles=/srv/files\n\.\n\.\.\nconfig\n`).MatchString(err.Error()) {
+	if err == nil || !regexp.MustCompile(`port=[0-9]+\nfiles=/srv/files\n\.\n\.\.\ncert.pem\nconfig\nkey.pem\n`).MatchString(err.Error()) {
 		t.Errorf("%v", err)
 	}
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
