@@ -166,8 +166,7 @@ func TestPinSelf(t *testing.T) {
 }
 
 // What is configured finds its values in the file and on the command line, and a
-// certificate beside it, and
-// leaves no folder behind.
+// certificate beside it, and leaves no folder behind.
 func TestStartWithConfig(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Setenv("STATIC_DIR", "/srv/files")
