@@ -29,6 +29,7 @@ type EpollPoller struct {
 	ready  int
 	err    error
 	try    func(fd uintptr) bool // built once: a closure for each wait would allocate
+	tries  int                   // of the last wait: more than one if it has parked
 }
 
 type epollSlot struct {
@@ -69,16 +70,15 @@ func NewEpollPoller() (*EpollPoller, error) {
 // tryWait takes what is ready without waiting; false makes the runtime park the
 // goroutine until the epoll fd becomes readable.
 func (p *EpollPoller) tryWait(uintptr) bool {
+	p.tries++
 	p.ready, p.err = epollWait(p.fd, p.events)
 	return p.ready > 0 || p.err != nil
 }
 
 // Poll implements Poller.
 func (p *EpollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel, error) {
-	if !p.tryWait(0) && timeout != 0 {
-		if err := p.park(timeout); err != nil {
-			return active, err
-		}
+	if err := p.wait(timeout); err != nil {
+		return active, err
 	}
 	if p.err != nil {
 		return active, os.NewSyscallError("epoll_wait", p.err)
@@ -96,6 +96,17 @@ func (p *EpollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel
 		p.events = make([]unix.EpollEvent, 2*len(p.events))
 	}
 	return active, nil
+}
+
+// wait fills events. To park is to try once more, when the runtime has got ready for
+// it; where the last wait came to that, it is the first attempt as well.
+func (p *EpollPoller) wait(timeout time.Duration) error {
+	parked := p.tries > 1
+	p.tries = 0
+	if (timeout == 0 || !parked) && p.tryWait(0) || timeout == 0 {
+		return nil
+	}
+	return p.park(timeout)
 }
 
 func (p *EpollPoller) park(timeout time.Duration) error {
