@@ -5,7 +5,7 @@ import "github.com/carillon-go/carillon/benchmarks/internal/outcome"
 // targets are the rows of the table of targets.
 func targets() []outcome.Target {
 	cpu := func(name, workload string, most float64, beside ...string) outcome.Target {
-		t := outcome.Target{Name: name, Workload: workload, Metric: outcome.CPU, Beside: beside, Value: most, Subject: subject}
+		t := outcome.Target{Name: name, Workload: workload, Metric: outcome.CPU, Beside: beside, Value: most, Subject: subject, Floors: []string{"cepoll", "cepoll-ws"}}
 		switch {
 		case len(beside) > 1:
 			t.Label = "best of gws, gorilla, gobwas, coder, nbio"

@@ -46,6 +46,8 @@ func TestJudge(t *testing.T) {
 		{"at least", target(func(t *Target) { t.AtLeast = true; t.Value = 0.4 }), 0.5, 3, Met, ""},
 		{"at least, and less", target(func(t *Target) { t.AtLeast = true; t.Value = 0.6 }), 0.5, 3, Missed, ""},
 		{"the best of several", target(func(t *Target) { t.Beside = []string{"a", "b", "none"} }), 1, 3, Missed, "the best is b; without none"},
+		{"beside what is done at least", target(func(t *Target) { t.Floors = []string{"none", "b"} }), 0.5, 3, Met, "C epoll itself: 0.50"},
+		{"beside the floor itself", target(func(t *Target) { t.Beside, t.Floors = []string{"b"}, []string{"b"} }), 1, 3, Missed, ""},
 		{"rounds that both have", target(func(t *Target) { t.Beside = []string{"gap"} }), 3.75, 2, Missed, ""},
 		{"a figure of its own", target(func(t *Target) { t.Beside, t.Metric, t.Value = nil, Bytes, 1000 }), 1000, 3, Met, ""},
 		{"requests a second", target(func(t *Target) { t.Beside, t.Metric, t.Value, t.AtLeast = nil, Rate, 5, true }), 5, 3, Met, ""},

@@ -3,6 +3,7 @@ package outcome
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/carillon-go/carillon/benchmarks/internal/stats"
 )
@@ -32,7 +33,9 @@ type Row struct {
 	Note    string `json:",omitempty"`
 }
 
-// Target is a row to be.
+// Target is a row to be. Floors are servers that do as little as can be done: where one
+// was measured too, and is not what the target is held against, the row says how it
+// compares with that.
 type Target struct {
 	Name     string
 	Workload string // or Curve
@@ -44,6 +47,7 @@ type Target struct {
 	AtLeast  bool
 	Unit     string
 	Subject  string // the server that is judged
+	Floors   []string
 }
 
 // Judge makes the row.
@@ -93,14 +97,19 @@ func (t Target) values(o *Outcome) ([]float64, string) {
 	if best == nil {
 		return nil, "no server to compare with was measured"
 	}
-	note := ""
+	var notes []string
 	if len(t.Beside) > 1 {
-		note = fmt.Sprintf("the best is %s", best.Name)
+		notes = append(notes, "the best is "+best.Name)
 		if missing := t.missing(w); missing != nil {
-			note += fmt.Sprintf("; without %s", join(missing))
+			notes = append(notes, "without "+join(missing))
 		}
 	}
-	return Ratios(subject, best, t.Metric), note
+	if floor := w.Best(t.Floors, t.Metric); floor != nil && floor != best {
+		if ratios := Ratios(floor, best, t.Metric); len(ratios) > 0 {
+			notes = append(notes, fmt.Sprintf("C epoll itself: %.2f", stats.Median(ratios)))
+		}
+	}
+	return Ratios(subject, best, t.Metric), strings.Join(notes, "; ")
 }
 
 func (t Target) missing(w *Workload) []string {
