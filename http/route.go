@@ -13,17 +13,19 @@ import (
 // Route is a pattern with its handler and what applies to it alone. It is made by the methods of Router and does not change
 // once the App has started; then any goroutine may read it.
 type Route struct {
-	router  *Router
+	// What each request asks for stands together.
+	chain   Handler // handler with all middleware around it
+	maxBody int64   // bytes; 0 until the App starts: the server's
+	inline  bool
+	stream  bool
+	mount   int // place among the captures of what is behind a mount; -1 for a route that is none
+
 	pattern mux.Pattern
+	router  *Router
 	origin  string // file:line of its registration
 	handler Handler
 	around  []Middleware // of this route, the outermost first
-	chain   Handler      // handler with all middleware around it
 	refuse  Handler      // the same middleware around the answer to a body that is not wanted; nil without any
-	inline  bool
-	stream  bool
-	maxBody int64 // bytes; 0 until the App starts: the server's
-	mount   int   // place among the captures of what is behind a mount; -1 for a route that is none
 }
 
 // unrouted is the route of what could not be understood.

@@ -29,9 +29,9 @@ func (t *Tree[V]) Match(method string, host, path []byte, p *Params) (e *Entry[V
 		return nil, false
 	}
 	if ok {
-		p.n = len(r.pattern.names)
+		p.n = int(r.captures)
 	}
-	return t.entries[r.id], ok
+	return r.entry.(*Entry[V]), ok
 }
 
 // Allowed returns the methods that patterns name for a path, sorted and each once, HEAD if there is GET: the value of Allow
@@ -50,7 +50,7 @@ func (t *Tree[V]) Allowed(host, path []byte) []string {
 	}
 	methods := make([]string, 0, len(found)+1)
 	for _, r := range found {
-		switch m := r.pattern.method; m {
+		switch m := r.method; m {
 		case "":
 		case "GET":
 			methods = append(methods, "GET", "HEAD")
@@ -107,7 +107,7 @@ func (w *walk) match(host, any *node) (r *route, ok bool) {
 	if r == nil {
 		r = w.find(any, 0, 0)
 	}
-	if w.slash != nil && (r == nil || r.pattern.tail == tailRest) {
+	if w.slash != nil && (r == nil || r.subtree) {
 		return w.slash, false
 	}
 	return r, r != nil

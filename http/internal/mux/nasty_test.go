@@ -109,6 +109,31 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
+// BenchmarkMatchMany goes through many routes in an order drawn by lot: the caches know none.
+func BenchmarkMatchMany(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			patterns, paths := make([]string, n), make([][]byte, n)
+			for i := range n {
+				patterns[i] = fmt.Sprintf("GET /api/r%05d/{id}", i)
+				paths[i] = fmt.Appendf(nil, "/api/r%05d/4711", i)
+			}
+			tree := newTree(b, patterns...)
+			rand.Shuffle(n, func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+			var p Params
+			i := 0
+			for b.Loop() {
+				if _, ok := tree.Match("GET", nil, paths[i], &p); !ok {
+					b.Fatal(string(paths[i]))
+				}
+				if i++; i == n {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
 // One path that enters each of the 2^n nodes of a tree made for that.
 func BenchmarkMatchNasty(b *testing.B) {
 	for _, depth := range []int{4, 8, 12} {

@@ -11,21 +11,33 @@ type node struct {
 }
 
 // A leaf holds the routes whose paths match the same, no two for the same method. They are few, hence no map.
-type leaf []*route
+type leaf []route
 
+// A route is what a search needs of an entry, in one place: where there are many routes, each pointer that it follows is
+// memory that no cache has.
 type route struct {
+	method   string
+	captures int32
+	rest     bool // pattern.capturesRest
+	subtree  bool
+	entry    any // *Entry[V]
+	*origin
+}
+
+// An origin is what only Add asks about a route.
+type origin struct {
 	pattern Pattern
-	origin  string
-	id      int  // index in Tree.entries
-	rest    bool // pattern.capturesRest
+	place   string // where it was registered
+	id      int    // how many were before it
 }
 
 // pick returns the route for a method: its own, GET's for HEAD, or the one for all methods. Each is more specific than the
 // next.
 func (l leaf) pick(method string) *route {
 	var get, all *route
-	for _, r := range l {
-		switch m := r.pattern.method; {
+	for i := range l {
+		r := &l[i]
+		switch m := r.method; {
 		case m == method:
 			return r
 		case m == "":
@@ -40,7 +52,7 @@ func (l leaf) pick(method string) *route {
 	return all
 }
 
-func (n *node) insert(r *route) {
+func (n *node) insert(r route) {
 	for _, s := range r.pattern.segs {
 		n = n.child(s)
 	}

@@ -105,7 +105,7 @@ func quote(p *Pattern, origin string) string {
 // newConflict explains why compare found a conflict of the routes a, which is new, and b.
 func newConflict(a, b *route) *ConflictError {
 	e := &ConflictError{
-		Pattern: a.pattern, Origin: a.origin, Earlier: b.pattern, EarlierOrigin: b.origin,
+		Pattern: a.pattern, Origin: a.place, Earlier: b.pattern, EarlierOrigin: b.place,
 		Path: commonPath(&a.pattern, &b.pattern, -1),
 	}
 	if compare(&a.pattern, &b.pattern).aWider {

@@ -17,12 +17,12 @@ type Tree[V any] struct {
 
 // An Entry is a pattern of a Tree with what belongs to it. Only Value may be changed, and only while nobody reads it.
 type Entry[V any] struct {
-	Pattern Pattern
 	Value   V
+	Pattern Pattern
 	Origin  string // where it was added
 }
 
-// Add enters a pattern. origin names the place of the registration, such as "main.go:12", for the messages of errors. The
+// Add enters a pattern. place is that of the registration, such as "main.go:12", for the messages of errors. The
 // error is a *ConflictError if some request matches an earlier pattern too and neither is more specific, or both match the
 // same; the Tree is then as it was.
 //
@@ -30,11 +30,15 @@ type Entry[V any] struct {
 // begin alike for a subtree, and for a wildcard in front of a literal all that have any literal in the wildcard's place.
 //
 // Two patterns of different hosts never conflict, and one with a host takes precedence over one without.
-func (t *Tree[V]) Add(p Pattern, v V, origin string) error {
+func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 	if p.str == "" {
 		return errors.New("mux: Add needs a Pattern from Parse, not the zero Pattern")
 	}
-	r := &route{pattern: p, origin: origin, id: len(t.entries), rest: p.capturesRest()}
+	e := &Entry[V]{Value: v, Pattern: p, Origin: place}
+	r := route{
+		method: p.method, captures: int32(len(p.names)), rest: p.capturesRest(), subtree: p.Subtree(),
+		entry: e, origin: &origin{p, place, len(t.entries)},
+	}
 	root := &t.any
 	if p.host != "" {
 		root = t.hosts[p.host]
@@ -45,19 +49,20 @@ func (t *Tree[V]) Add(p Pattern, v V, origin string) error {
 			t.hosts = make(map[string]*node)
 		}
 		t.hosts[p.host] = root
-	} else if other := root.conflicting(r); other != nil {
-		return newConflict(r, other)
+	} else if other := root.conflicting(&r); other != nil {
+		return newConflict(&r, other)
 	}
 	root.insert(r)
 	t.most = max(t.most, len(p.names))
-	t.entries = append(t.entries, &Entry[V]{p, v, origin})
+	t.entries = append(t.entries, e)
 	return nil
 }
 
 // conflicting returns the earliest route at or below the root n that conflicts with r, or nil.
 func (n *node) conflicting(r *route) (first *route) {
 	n.overlapping(&r.pattern, 0, func(l leaf) {
-		for _, other := range l {
+		for i := range l {
+			other := &l[i]
 			if (first == nil || other.id < first.id) && compare(&r.pattern, &other.pattern).conflict() {
 				first = other
 			}
