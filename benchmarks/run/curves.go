@@ -30,6 +30,10 @@ type curve struct {
 // ordinary clients do, one.
 const pipelined = 1
 
+// insideRounds is how many samples of a curve within this process there are for each
+// round: they are short.
+const insideRounds = 3
+
 func curves() []curve {
 	return []curve{
 		{name: "connections", title: "CPU a request against connections, 100 of them at work beyond 64", xName: "connections", unit: "µs",
@@ -75,7 +79,7 @@ func (s *session) inside(c *curve) (outcome.Curve, error) {
 		sizes = append(sizes, int(x))
 	}
 	result := c.empty()
-	got, err := c.inside(s.ctx, sizes, s.rounds)
+	got, err := c.inside(s.ctx, sizes, insideRounds*s.rounds)
 	for _, p := range got.Points {
 		point := outcome.Point{X: float64(p.X)}
 		for _, nanos := range p.Samples {
