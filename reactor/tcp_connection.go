@@ -158,7 +158,8 @@ type connShared struct {
 	logger *slog.Logger
 	marks  waterMarks
 	linger time.Duration
-	tls    *TLS // nil: none
+	local  InetAddress // of all connections; not valid: each has its own
+	tls    *TLS        // nil: none
 	client bool
 	gone   func(*TcpConnection) // the last thing that happens to a connection
 	// preface reads what stands in front of TLS; nil: nothing does
@@ -250,9 +251,15 @@ func (c *TcpConnection) Name() string { return fmt.Sprintf("%s#%d", c.shared.nam
 // established; a Unix peer is usually unnamed. Any goroutine.
 func (c *TcpConnection) PeerAddr() InetAddress { return c.peer }
 
-// LocalAddr asks the kernel for the local address; it is not valid any more when
-// the connection is gone. Loop goroutine only.
-func (c *TcpConnection) LocalAddr() InetAddress { return c.Socket().LocalAddr() }
+// LocalAddr returns the local address; it is not valid any more when the connection is
+// gone. The kernel is asked where the server's own does not tell. Loop goroutine only.
+func (c *TcpConnection) LocalAddr() InetAddress {
+	s := c.Socket()
+	if s.FD() >= 0 && c.shared.local.IsValid() {
+		return c.shared.local
+	}
+	return s.LocalAddr()
+}
 
 // Socket gives access to the socket's options. It stays the connection's own: do
 // not close it. Loop goroutine only.

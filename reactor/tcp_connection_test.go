@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,24 @@ func (e *ends) connection(c *reactor.TcpConnection) {
 		e.up <- c
 	} else {
 		e.down <- c.Err()
+	}
+}
+
+// A server that is bound to no address of its own has connections to many.
+func TestLocalAddrBehindWildcard(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		life := newEnds()
+		server := serve(t, "0.0.0.0:0", &reactor.Callbacks{Connection: life.connection, Message: echo})
+		to := addressOf(t, net.JoinHostPort(host, strconv.Itoa(int(server.Addr().AddrPort().Port()))))
+		client := dial(t, to)
+		c := receive(t, life.up, "the connection")
+		inLoop(t, c.Loop(), func() {
+			if c.LocalAddr() != to {
+				t.Errorf("local address: got %v, want %v", c.LocalAddr(), to)
+			}
+		})
+		client.Close()
+		receive(t, life.down, "the end")
 	}
 }
 

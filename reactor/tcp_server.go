@@ -123,16 +123,27 @@ func (s *TcpServer) startLoops() error {
 
 func (s *TcpServer) shareWithLoops() {
 	shared := make(map[*EventLoop]*connShared)
+	local := s.connectionAddr()
 	for _, loop := range s.pool.Loops() {
 		shared[loop] = &connShared{
 			loop: loop, name: s.opts.name, logger: s.opts.logger,
 			marks: s.opts.marks, linger: s.opts.linger, tls: s.opts.tls, gone: s.gone,
-			preface: s.opts.preface,
+			preface: s.opts.preface, local: local,
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shared = shared
+}
+
+// connectionAddr is the local address that all connections have; it is not valid where
+// each may have another: behind a wildcard, and behind a listener that somebody else
+// has opened, perhaps for any destination (IP_TRANSPARENT, ip(7)).
+func (s *TcpServer) connectionAddr() InetAddress {
+	if s.opts.listen.fd >= 0 || !s.addr.IsUnix() && s.addr.AddrPort().Addr().IsUnspecified() {
+		return InetAddress{}
+	}
+	return s.addr
 }
 
 func (s *TcpServer) currentPhase() serverPhase {
