@@ -29,7 +29,7 @@ type EpollPoller struct {
 	ready  int
 	err    error
 	try    func(fd uintptr) bool // built once: a closure for each wait would allocate
-	tries  int                   // of the last wait: more than one if it has parked
+	tries  int                   // of the last wait: with more than one it came to parking
 }
 
 type epollSlot struct {
@@ -102,7 +102,7 @@ func (p *EpollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel
 // it; where the last wait came to that, it is the first attempt as well.
 func (p *EpollPoller) wait(timeout time.Duration) error {
 	parked := p.tries > 1
-	p.tries = 0
+	p.tries, p.ready, p.err = 0, 0, nil // a park that is too late does not try
 	if (timeout == 0 || !parked) && p.tryWait(0) || timeout == 0 {
 		return nil
 	}

@@ -93,6 +93,30 @@ func TestEpollPollerForgetsItsDeadline(t *testing.T) {
 	}
 }
 
+// A wait whose time is over before it has begun has found nothing: not what the one
+// before found, which has parked.
+func TestEpollPollerWaitThatIsOver(t *testing.T) {
+	p, err := NewEpollPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fd := eventFD(t, 1)
+	update(t, p, bareChannel(fd, 0), EventRead)
+	p.tries = 2 // it has parked
+	if active, err := p.Poll(-1, nil); len(active) != 1 || err != nil {
+		t.Fatalf("%d channels, %v", len(active), err)
+	}
+	var count [8]byte
+	if _, err := unix.Read(fd, count[:]); err != nil {
+		t.Fatal(err)
+	}
+	p.tries = 2
+	if active, err := p.Poll(1, nil); len(active) != 0 || err != nil {
+		t.Errorf("%d channels, %v", len(active), err)
+	}
+}
+
 func TestPollerEdgeAndRearm(t *testing.T) {
 	p, err := NewEpollPoller()
 	if err != nil {

@@ -136,9 +136,10 @@ func (s *TcpServer) shareWithLoops() {
 	s.shared = shared
 }
 
-// connectionAddr is the local address that all connections have; it is not valid where
-// each may have another: behind a wildcard, and behind a listener that somebody else
-// has opened, perhaps for any destination (IP_TRANSPARENT, ip(7)).
+// connectionAddr is the local address that all connections have, unless the kernel is
+// told to steer others here (bpf(2), sk_lookup). It is not valid where each may have
+// another: behind a wildcard, and behind a listener that somebody else has opened,
+// perhaps for any destination (IP_TRANSPARENT, ip(7)).
 func (s *TcpServer) connectionAddr() InetAddress {
 	if s.opts.listen.fd >= 0 || !s.addr.IsUnix() && s.addr.AddrPort().Addr().IsUnspecified() {
 		return InetAddress{}

@@ -259,7 +259,10 @@ func TestResumableExpires(t *testing.T) {
 	// Nobody asks: a timer sees to it.
 	addr, _ = serveUploads(t, dir, UploadOptions{Expiry: time.Millisecond})
 	announce(t, dial(t, addr), "/", "c", 9)
-	until(t, func() bool { return len(tree(t, dir)) == 0 })
+	until(t, func() bool {
+		left, err := os.ReadDir(dir)
+		return err == nil && len(left) == 0
+	})
 }
 
 // On another disk than the unfinished uploads, the file is copied to its place.

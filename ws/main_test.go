@@ -46,7 +46,6 @@ func runOverPollers(m *testing.M) (code int) {
 	again, overTLS = false, true
 	if everything {
 		flag.Set("test.run", "^Test("+strings.Join(testsOverTLS, "|")+")$")
-		flag.Set("test.skip", "^Test(AutobahnLimits|AutobahnDeflateData)$") // long, and of what is within a frame
 	}
 	return runOver(m, "CARILLON_POLLER=epoll")
 }

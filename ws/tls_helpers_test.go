@@ -32,7 +32,7 @@ var testsOverTLS = []string{
 	"Dial", "AnswerVerified", "Refusal", "Request", "RefusalInTime", "Reconnect", "ReconnectByCode", "ReconnectByStatus", "ClientKeepalive",
 	"StreamEcho", "StreamReader", "StreamEnds", "StreamPeerEnds", "StreamWriteWaits", "WriterFragments", "OffloadOrder", "HubPublish",
 	"Gorilla", "Coder", "ClientWithGorilla", "ClientWithCoder",
-	"Autobahn.*", "KeyIsNot16BytesOfBase64", "CloseCodesOnTheWire", "DeclaredLengthNeverSent", "UnknownExtensionParameters",
+	"AutobahnClose", "AutobahnFragments", "AutobahnFraming", "AutobahnPings", "AutobahnReservedBits", "AutobahnOpcodes", "AutobahnUTF8", "AutobahnAutoFragment", "AutobahnDeflateOffers", "KeyIsNot16BytesOfBase64", "CloseCodesOnTheWire", "DeclaredLengthNeverSent", "UnknownExtensionParameters",
 	"ReservedBitsWithDeflate", "BrokenDeflateData",
 }
 

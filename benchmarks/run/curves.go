@@ -57,8 +57,8 @@ func (s *session) measureCurve(c *curve) error {
 		measure = s.inside
 	}
 	result, err := measure(c)
-	if s.ctx.Err() != nil {
-		return s.ctx.Err()
+	if over := s.over(); over != nil {
+		return over
 	}
 	if err != nil {
 		s.note("%s is not measured: %v", c.name, err)
@@ -104,10 +104,10 @@ func (s *session) onServers(c *curve) (outcome.Curve, error) {
 	for round := range s.rounds {
 		values := make([]float64, len(c.sizes))
 		whole := true
-		for _, x := range fleet.Rotate(c.sizes, round) {
+		for _, x := range fleet.InTurn(c.sizes, round) {
 			y, err := at(x)
-			if s.ctx.Err() != nil {
-				return result, s.ctx.Err()
+			if over := s.over(); over != nil {
+				return result, over
 			}
 			if err != nil {
 				failed, whole = fmt.Errorf("%s, round %d at %v: %w", c.name, round+1, x, err), false

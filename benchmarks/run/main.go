@@ -108,8 +108,8 @@ func (o *options) validate() error {
 		return errors.New("-rounds and -runs must be at least 1")
 	case o.slice < 10*time.Millisecond:
 		return fmt.Errorf("-slice is %v: that measures nothing", o.slice)
-	case o.levels[1] <= idleFrom:
-		return fmt.Errorf("-idle must be above %d, the connections at the first reading", idleFrom)
+	case o.levels[1] <= idleFrom || o.levels[1] > idleMost:
+		return fmt.Errorf("-idle must be above %d, the connections at the first reading, and at most %d, for which the servers have room", idleFrom, idleMost)
 	case o.serverCPU < 0 || o.loadCPU < 0:
 		return errors.New("-server-cpu and -load-cpu count from 0")
 	case o.serverCPU == o.loadCPU:

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	idleFrom = 1000 // connections at the first reading
-	quickTLS = 4000 // and at most at the second, over TLS in a quick run
+	idleFrom = 1000   // connections at the first reading
+	idleMost = 17_500 // that the servers have room for
+	quickTLS = 4000   // and at most at the second, over TLS in a quick run
 )
 
 const (
@@ -65,11 +66,11 @@ func (s *session) measureMemory(m *memory) error {
 		result.Servers = append(result.Servers, outcome.Server{Name: name})
 	}
 	for round := range s.runs {
-		for _, name := range fleet.Rotate(names, round) {
+		for _, name := range fleet.InTurn(names, round) {
 			of := &result.Servers[slices.Index(names, name)]
 			sample, err := s.idle(m, name)
-			if s.ctx.Err() != nil {
-				return s.ctx.Err()
+			if over := s.over(); over != nil {
+				return over
 			}
 			if err != nil {
 				of.Faults = append(of.Faults, fmt.Sprintf("run %d: %v", round+1, err))

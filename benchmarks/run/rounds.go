@@ -54,10 +54,10 @@ func (s *session) measureWorkload(w *workload) error {
 		order[i] = i
 	}
 	for round := range s.rounds {
-		for _, i := range fleet.Rotate(order, round) {
+		for _, i := range fleet.InTurn(order, round) {
 			sample, err := s.sliceOn(w, list[i])
-			if s.ctx.Err() != nil {
-				return s.ctx.Err()
+			if over := s.over(); over != nil {
+				return over
 			}
 			of := &result.Servers[i]
 			if err != nil {
@@ -129,22 +129,24 @@ func (s *session) do(j gen.Job, target *server) (outcome.Sample, error) {
 	}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(r.Done) }
 	return outcome.Sample{
-		Done: r.Done, Seconds: r.Window.Seconds(), CPU: each(r.CPU), LoadCPU: each(r.LoadCPU), RSS: float64(rss), Late: r.Late, Offered: j.Rate,
+		Done: r.Done, Seconds: r.Window.Seconds(), CPU: each(r.CPU), LoadCPU: each(r.LoadCPU), RSS: float64(rss), Offered: j.Rate,
 		P50: r.Latency.P50, P90: r.Latency.P90, P99: r.Latency.P99, P999: r.Latency.P999, Max: r.Latency.Max,
 	}, nil
 }
 
-// atHalf finds a server's capacity by a closed loop, and has half of that as an open
-// one: in each round anew, since a shared machine's capacity changes.
+// atHalf finds a server's capacity by what a request costs it in a closed loop, and has
+// half of that as an open one: in each round anew, since a shared machine's capacity
+// changes.
 func atHalf(s *session, w *workload, target *server) (outcome.Sample, error) {
 	j := w.jobOn(s, target)
 	probe := j
 	probe.Kind, probe.Time, probe.WarmUp = gen.Closed, j.Time/4, j.WarmUp/4
-	capacity, err := s.do(probe, target)
+	full, err := s.do(probe, target)
 	if err != nil {
 		return outcome.Sample{}, fmt.Errorf("capacity: %w", err)
 	}
-	j.Rate = capacity.Rate() / 2
+	capacity := 1e6 / full.CPU // requests a second on its CPU, whatever the load could do
+	j.Rate = capacity / 2
 	return s.do(j, target)
 }
 

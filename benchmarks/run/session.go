@@ -38,7 +38,7 @@ type session struct {
 	result outcome.Outcome
 }
 
-// run measures everything, and writes it.
+// run measures everything, and writes it: when it ends early, what there is.
 func run(ctx context.Context, o options, out, progress io.Writer) error {
 	if err := os.MkdirAll(o.out, 0o777); err != nil { // before half an hour of work
 		return err
@@ -49,8 +49,11 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		err = s.measure()
 	}
 	s.close()
-	if err != nil {
+	if err != nil && len(s.result.Workloads)+len(s.result.Curves) == 0 {
 		return err
+	}
+	if err != nil {
+		s.note("the run has ended early: %v", err)
 	}
 	s.result.Took = time.Since(began)
 	for _, t := range targets() {
@@ -59,7 +62,16 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		}
 		s.result.Rows = append(s.result.Rows, t.Judge(&s.result))
 	}
-	return write(&s.result, o.out, out)
+	return errors.Join(write(&s.result, o.out, out), err)
+}
+
+// over says why nothing can be measured any more: it was interrupted, or the load is
+// gone.
+func (s *session) over() error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	return s.load.Broken()
 }
 
 // clocked begins each write, which is a line, with the seconds since the run began.

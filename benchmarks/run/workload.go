@@ -141,7 +141,7 @@ func (w *workload) jobOn(s *session, target *server) gen.Job {
 // there are any, without a word about the others, which other checkouts have.
 func (w *workload) on(o *options) []string {
 	list := w.servers
-	if o.quick {
+	if o.quick && len(o.servers) == 0 {
 		list = w.quick
 	}
 	known := peers.Names()

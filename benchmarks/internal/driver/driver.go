@@ -92,6 +92,9 @@ func (l *Load) read(ctx context.Context, stdout io.Reader) {
 	}
 }
 
+// Broken says why no job can be run any more; nil while one can.
+func (l *Load) Broken() error { return l.broken }
+
 // Run has one job done. level is called at each of the job's levels, while its
 // connections are held; it may be nil where there are none.
 func (l *Load) Run(ctx context.Context, j gen.Job, level gen.Level) (gen.Result, error) {

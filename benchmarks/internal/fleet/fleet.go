@@ -57,10 +57,14 @@ func (f *Fleet) Close() {
 	}
 }
 
-// Rotate returns list from element n on, and then those before: each round visits
-// all and begins with another, so that what changes with time on the machine hits
-// all alike.
-func Rotate[T any](list []T, n int) []T {
-	n %= len(list)
-	return slices.Concat(list[n:], list[:n])
+// InTurn is the order of a round: each begins with another element, and every second
+// one goes backwards. So what changes with time on the machine hits all alike, and
+// nobody always comes behind the same neighbour.
+func InTurn[T any](list []T, round int) []T {
+	begin := round % len(list)
+	order := slices.Concat(list[begin:], list[:begin])
+	if round%2 == 1 {
+		slices.Reverse(order[1:])
+	}
+	return order
 }

@@ -66,7 +66,6 @@ type Result struct {
 	CPU     time.Duration // of the job's PIDs in it
 	LoadCPU time.Duration // of this process
 	Latency Latency
-	Late    int64 // requests of Open that were due and not sent at the end
 }
 
 // Latency has quantiles in microseconds, zero where nothing was timed.

@@ -13,7 +13,6 @@ type pace struct {
 	first    int       // index of the one that waits longest
 	waiting  int       // how many do
 	tick     func()
-	late     int64 // requests that were due and not sent at the end
 }
 
 func (r *run) startPace() {
@@ -22,7 +21,7 @@ func (r *run) startPace() {
 	r.waiting = len(r.free)
 	r.began = r.clock()
 	r.answered = func(c *client, n int, now time.Duration) {
-		r.count(n, now-c.since)
+		r.countDue(n, c.since, now)
 		r.free[(r.first+r.waiting)%len(r.free)] = c
 		r.waiting++
 		r.dispatch(now)
@@ -39,22 +38,21 @@ func (r *run) startPace() {
 	r.tick()
 }
 
-// dispatch sends what is due, as far as connections are free.
+// dispatch sends what is due, as far as connections are free: at the end, what was due
+// in the window.
 func (r *run) dispatch(now time.Duration) {
-	for !r.stopping {
+	if r.stopping {
+		now = min(now, r.end.at)
+	}
+	for r.waiting > 0 {
 		due := r.began + time.Duration(float64(r.next)*r.interval)
 		if due > now {
-			return
-		}
-		if r.waiting == 0 {
-			r.late = int64(float64(now-r.began)/r.interval) - r.next
 			return
 		}
 		c := r.free[r.first]
 		r.first = (r.first + 1) % len(r.free)
 		r.waiting--
 		r.next++
-		r.late = 0
 		r.ask(c, due)
 	}
 }

@@ -124,13 +124,19 @@ func testIdleLevels(t *testing.T, subject *launch.Server) {
 // still for a while has made everyone wait whose request was due then, although only
 // one was under way (coordinated omission).
 func TestOpenLoopCountsFromWhenItWasDue(t *testing.T) {
+	for name, at := range map[string]int{"in the window": 50, "over its end": 350} {
+		t.Run(name, func(t *testing.T) { openLoopWithPause(t, at) })
+	}
+}
+
+func openLoopWithPause(t *testing.T, at int) {
 	const pause = 100 * time.Millisecond
 	addr := pretend(t, func(c net.Conn, in *bufio.Reader) error {
 		for n := 0; ; n++ {
 			if _, err := http.ReadRequest(in); err != nil {
 				return err
 			}
-			if n == 50 {
+			if n == at {
 				<-time.After(pause)
 			}
 			if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
@@ -143,7 +149,8 @@ func TestOpenLoopCountsFromWhenItWasDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A hundred of four hundred waited, the first of them for all of the pause.
+	// A hundred of four hundred waited, the first of them for all of the pause; at the
+	// end it is fifty of them, for the half of it and more.
 	if least := float64(pause.Microseconds()) / 3; r.Latency.P90 < least {
 		t.Errorf("p90 %.0f µs, want at least %.0f: %+v", r.Latency.P90, least, r)
 	}

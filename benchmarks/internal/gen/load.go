@@ -112,17 +112,35 @@ func (r *run) again(c *client, n int, now time.Duration) {
 	r.checkSettled()
 }
 
-// count counts n answers that took that long.
+// count counts n answers that have come in the window, and took that long.
 func (r *run) count(n int, took time.Duration) {
-	if !r.recording {
-		return
+	if r.recording {
+		r.keep(n, took)
+		r.countAnswers(n)
 	}
-	r.done += int64(n)
-	// The longest that can be kept is a minute, which patience does not reach.
-	_ = r.histogram.RecordValues(max(1, took.Nanoseconds()), int64(n))
-	if r.overdue {
+}
+
+// countDue counts n answers that have come in the window, and keeps how long those
+// took that were due in it, whenever they come: else a server could lose its worst
+// by standing still at the end.
+func (r *run) countDue(n int, due, now time.Duration) {
+	if due >= r.begin.at && (r.recording || r.stopping && due < r.end.at) {
+		r.keep(n, now-due)
+	}
+	if r.recording {
+		r.countAnswers(n)
+	}
+}
+
+func (r *run) countAnswers(n int) {
+	if r.done += int64(n); r.overdue {
 		r.endWindow()
 	}
+}
+
+func (r *run) keep(n int, took time.Duration) {
+	// The longest that can be kept is a minute, which patience does not reach.
+	_ = r.histogram.RecordValues(max(1, took.Nanoseconds()), int64(n))
 }
 
 func (r *run) openWindow() {
@@ -145,6 +163,9 @@ func (r *run) closeWindow() {
 func (r *run) stop() {
 	r.stopping = true
 	close(r.over)
+	if r.job.Kind == Open {
+		r.dispatch(r.clock())
+	}
 	r.checkSettled()
 }
 
@@ -162,7 +183,6 @@ func (r *run) result() (Result, error) {
 		answer <- Result{
 			Done: r.done, Window: r.end.at - r.begin.at, CPU: r.end.cpu - r.begin.cpu, LoadCPU: r.end.own - r.begin.own,
 			Latency: Latency{P50: us(50), P90: us(90), P99: us(99), P999: us(99.9), Max: float64(r.histogram.Max()) / 1e3},
-			Late:    r.late,
 		}
 	})
 	if err != nil {

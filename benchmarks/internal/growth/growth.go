@@ -55,7 +55,7 @@ func interleave(ctx context.Context, sizes []int, rounds int, measure func(ctx c
 		points[i].X, order[i] = x, i
 	}
 	for round := -1; round < rounds; round++ {
-		for _, i := range fleet.Rotate(order, round+1) {
+		for _, i := range fleet.InTurn(order, round+1) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -126,45 +126,6 @@ func TestTailKeepsTheLastBytes(t *testing.T) {
 	}
 }
 
-// In a process of its own, which then is this test again.
-func TestPinSelf(t *testing.T) {
-	if os.Getenv("PIN_SELF") == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPinSelf$")
-		cmd.Env = append(os.Environ(), "PIN_SELF=yes")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
-	}
-	var may unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &may); err != nil {
-		t.Fatal(err)
-	}
-	cpu := 0
-	for !may.IsSet(cpu) {
-		cpu++
-	}
-	if err := PinSelf(cpu); err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob("/proc/self/task/*/status")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("%d threads, %v", len(files), err)
-	}
-	for _, file := range files {
-		status, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			continue // the thread has ended
-		}
-		if err != nil || !strings.Contains(string(status), "Cpus_allowed_list:\t"+strconv.Itoa(cpu)+"\n") {
-			t.Errorf("%s: not on CPU %d alone, %v", file, cpu, err)
-		}
-	}
-	if err := PinSelf(1000); err == nil {
-		t.Error("there is a CPU 1000")
-	}
-}
-
 // What is configured finds its values in the file and on the command line, and a
 // certificate beside it, and leaves no folder behind.
 func TestStartWithConfig(t *testing.T) {

@@ -56,7 +56,6 @@ type Sample struct {
 	P999       float64 `json:",omitempty"`
 	Max        float64 `json:",omitempty"`
 	RSS        float64 `json:",omitempty"` // bytes, while the connections were there or just after
-	Late       int64   `json:",omitempty"` // requests that an open loop could not send
 	Offered    float64 `json:",omitempty"` // requests a second of an open loop
 	Bytes      float64 // an idle connection's
 	Goroutines float64 // an idle connection's

@@ -67,7 +67,7 @@ func summary(o *outcome.Outcome) string {
 
 // Targets is the table of the rows.
 func Targets(o *outcome.Outcome) *table.Table {
-	t := &table.Table{Head: []string{"what", "beside", "figure", "target", "measured", "rounds", ""}}
+	t := &table.Table{Head: []string{"what", "beside", "figure", "target", "measured", "samples", ""}}
 	for _, r := range o.Rows {
 		verdict := string(r.Verdict)
 		if r.Verdict == outcome.Missed {

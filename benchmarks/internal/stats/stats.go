@@ -20,25 +20,6 @@ func Median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// Quantile is the smallest value that is not below a share q, above 0 and at most
-// 1, of all of them; NaN of none.
-func Quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
-}
-
-// Mean is the arithmetic mean; NaN of no values.
-func Mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
-}
-
 // MAD is the median absolute deviation from the median; NaN of no values.
 func MAD(values []float64) float64 {
 	median := Median(values)

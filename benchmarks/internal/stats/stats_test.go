@@ -34,31 +34,6 @@ func TestMedianAndSpread(t *testing.T) {
 	}
 }
 
-func TestMeanAndQuantile(t *testing.T) {
-	nan := math.NaN()
-	hundred := make([]float64, 100)
-	for i := range hundred {
-		hundred[i] = float64(100 - i) // 100 down to 1
-	}
-	tests := []struct {
-		name              string
-		values            []float64
-		mean, median, p99 float64
-	}{
-		{"none", nil, nan, nan, nan},
-		{"one", []float64{3}, 3, 3, 3},
-		{"two", []float64{5, 1}, 3, 1, 5},
-		{"hundred", hundred, 50.5, 50, 99},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			same(t, "mean", Mean(tt.values), tt.mean)
-			same(t, "quantile 0.5", Quantile(tt.values, 0.5), tt.median)
-			same(t, "quantile 0.99", Quantile(tt.values, 0.99), tt.p99)
-		})
-	}
-}
-
 func same(t *testing.T, what string, got, want float64) {
 	t.Helper()
 	if math.IsNaN(got) != math.IsNaN(want) || math.Abs(got-want) > 1e-4 {

@@ -97,7 +97,7 @@ func echo(c *fasthttp.RequestCtx) {
 		return
 	}
 	c.SetContentType("application/octet-stream")
-	c.SetBody(c.PostBody())
+	c.Response.SetBodyRaw(c.PostBody()) // it is written before the request's buffer has another
 }
 
 func route(r endpoint.Route) fasthttp.RequestHandler {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unique"
 
 	"github.com/carillon-go/carillon/http/internal/syntax"
 )
@@ -57,7 +56,7 @@ func (p *Pattern) parse(s string) (at int, reason string) {
 		if at, reason = checkMethod(s[:end]); reason != "" {
 			return at, reason
 		}
-		p.method = interned(s[:end])
+		p.method = s[:end]
 		at = end + 1
 		for at < len(s) && (s[at] == ' ' || s[at] == '\t') {
 			at++
@@ -79,9 +78,6 @@ func (p *Pattern) parse(s string) (at int, reason string) {
 
 // commonMethods are those that a pattern misspells or misplaces; others are allowed all the same.
 var commonMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
-
-// interned is s in one place for all patterns, which is in a processor's cache when many have it and each is asked for.
-func interned(s string) string { return unique.Make(s).Value() }
 
 // checkMethod accepts a token of RFC 9110 section 5.6.2, and no method at all.
 func checkMethod(m string) (at int, reason string) {
@@ -233,7 +229,7 @@ func (p *Pattern) addWildcard(text string, last bool) (at int, reason string) {
 	case slices.Contains(p.names, name):
 		return 1, fmt.Sprintf("the name %q is taken by an earlier wildcard; choose another", name)
 	}
-	p.names = append(p.names, interned(name))
+	p.names = append(p.names, name)
 	if multi {
 		p.tail = tailRest
 	} else {

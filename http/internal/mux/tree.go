@@ -13,6 +13,7 @@ type Tree[V any] struct {
 	any     node // patterns without host
 	most    int  // captures of the pattern that has most
 	entries []*Entry[V]
+	methods map[string]string // each once: see shared
 }
 
 // An Entry is a pattern of a Tree with what belongs to it. Only Value may be changed, and only while nobody reads it.
@@ -34,6 +35,7 @@ func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 	if p.str == "" {
 		return errors.New("mux: Add needs a Pattern from Parse, not the zero Pattern")
 	}
+	p.method = t.shared(p.method)
 	e := &Entry[V]{Value: v, Pattern: p, Origin: place}
 	r := route{
 		method: p.method, captures: int32(len(p.names)), rest: p.capturesRest(), subtree: p.Subtree(),
@@ -56,6 +58,17 @@ func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 	t.most = max(t.most, len(p.names))
 	t.entries = append(t.entries, e)
 	return nil
+}
+
+// shared is the method in one place for all patterns that have it, which a processor's cache then holds.
+func (t *Tree[V]) shared(method string) string {
+	if t.methods == nil {
+		t.methods = make(map[string]string)
+	}
+	if _, ok := t.methods[method]; !ok {
+		t.methods[method] = method
+	}
+	return t.methods[method]
 }
 
 // conflicting returns the earliest route at or below the root n that conflicts with r, or nil.
