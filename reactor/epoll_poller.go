@@ -18,8 +18,9 @@ import (
 //
 // The wait is nested: the epoll fd itself is registered with the Go runtime's
 // poller. While events keep coming Poll costs one raw epoll_wait that does not
-// block; when there are none the goroutine parks like any other that waits for
-// I/O, so an idle loop holds no thread and other goroutines run at once.
+// block; when there are none for longer the goroutine parks like any other that waits
+// for I/O, so an idle loop holds no thread. In between there are brief waits in the
+// kernel: see briefWaits.
 type EpollPoller struct {
 	file   *os.File // owns the epoll fd
 	conn   syscall.RawConn
@@ -30,6 +31,7 @@ type EpollPoller struct {
 	err    error
 	try    func(fd uintptr) bool // built once: a closure for each wait would allocate
 	tries  int                   // of the last wait: with more than one it came to parking
+	brief  briefWaits
 }
 
 type epollSlot struct {
@@ -67,14 +69,6 @@ func NewEpollPoller() (*EpollPoller, error) {
 	return p, nil
 }
 
-// tryWait takes what is ready without waiting; false makes the runtime park the
-// goroutine until the epoll fd becomes readable.
-func (p *EpollPoller) tryWait(uintptr) bool {
-	p.tries++
-	p.ready, p.err = epollWait(p.fd, p.events)
-	return p.ready > 0 || p.err != nil
-}
-
 // Poll implements Poller.
 func (p *EpollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel, error) {
 	if err := p.wait(timeout); err != nil {
@@ -96,31 +90,6 @@ func (p *EpollPoller) Poll(timeout time.Duration, active []*Channel) ([]*Channel
 		p.events = make([]unix.EpollEvent, 2*len(p.events))
 	}
 	return active, nil
-}
-
-// wait fills events. To park is to try once more, when the runtime has got ready for
-// it; where the last wait came to that, it is the first attempt as well.
-func (p *EpollPoller) wait(timeout time.Duration) error {
-	parked := p.tries > 1
-	p.tries, p.ready, p.err = 0, 0, nil // a park that is too late does not try
-	if (timeout == 0 || !parked) && p.tryWait(0) || timeout == 0 {
-		return nil
-	}
-	return p.park(timeout)
-}
-
-func (p *EpollPoller) park(timeout time.Duration) error {
-	if timeout > 0 {
-		if err := p.file.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-			return fmt.Errorf("reactor: epoll: %w", err)
-		}
-		defer p.file.SetReadDeadline(time.Time{})
-	}
-	err := p.conn.Read(p.try)
-	if err != nil && !os.IsTimeout(err) {
-		return fmt.Errorf("reactor: epoll: %w", err)
-	}
-	return nil
 }
 
 // UpdateChannel implements Poller.

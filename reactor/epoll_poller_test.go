@@ -117,6 +117,67 @@ func TestEpollPollerWaitThatIsOver(t *testing.T) {
 	}
 }
 
+// TestEpollPollerBriefWaits: behind a park some waits are brief, then it parks again;
+// one that finds nothing, or work that was handed out, keeps them from coming for a
+// while.
+func TestEpollPollerBriefWaits(t *testing.T) {
+	p, err := NewEpollPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	fd := eventFD(t, 0)
+	update(t, p, bareChannel(fd, 0), EventRead)
+	read := func() {
+		t.Helper()
+		var count [8]byte
+		if _, err := unix.Read(fd, count[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// wait says whether Poll came to trying: a brief wait that finds something does not.
+	// Where the event is not there, it comes when a try has found nothing.
+	wait := func(there bool) (tried bool) {
+		t.Helper()
+		if there {
+			eventfdAdd(fd)
+		}
+		p.try = func(epfd uintptr) bool {
+			tried = true
+			if !there && !p.tryWait(epfd) {
+				eventfdAdd(fd)
+			}
+			return p.tryWait(epfd)
+		}
+		if active, err := p.Poll(-1, nil); len(active) != 1 || err != nil {
+			t.Fatalf("%d channels, %v", len(active), err)
+		}
+		read()
+		return tried || p.tries > 0
+	}
+	p.tries = 2 // as behind a wait that has parked
+	if !wait(true) {
+		t.Fatal("the first wait was brief")
+	}
+	for i := range mostBrief {
+		if wait(true) {
+			t.Fatalf("wait %d of %d was not brief", i, mostBrief)
+		}
+	}
+	if !wait(true) {
+		t.Error("more brief waits follow each other than may")
+	}
+	p.brief = briefWaits{left: 1}
+	wait(false) // finds nothing, and parks
+	if p.brief != (briefWaits{parks: 0, penalty: 1}) {
+		t.Errorf("behind one that found nothing: %+v", p.brief)
+	}
+	p.Yield()
+	if p.brief.left != 0 || p.brief.parks != mostBrief {
+		t.Errorf("behind work that was handed out: %+v", p.brief)
+	}
+}
+
 func TestPollerEdgeAndRearm(t *testing.T) {
 	p, err := NewEpollPoller()
 	if err != nil {

@@ -182,6 +182,7 @@ func (l *EventLoop) poll() ([]*Channel, error) {
 	l.pulse.rest()
 	if l.handedOut {
 		l.handedOut = false
+		l.poller.Yield()
 		runtime.Gosched()
 	}
 	timeout := time.Duration(-1)

@@ -105,6 +105,9 @@ func (p *PollPoller) EdgeTriggered() bool { return false }
 // Rearm implements Poller: poll(2) looks at every fd each time anyway.
 func (p *PollPoller) Rearm(*Channel) {}
 
+// Yield implements Poller. Each wait gives the P away as it is.
+func (p *PollPoller) Yield() {}
+
 // Close implements Poller.
 func (p *PollPoller) Close() error { return nil }
 

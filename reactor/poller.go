@@ -31,6 +31,9 @@ type Poller interface {
 	// also when that edge was reported before. It does nothing where events are
 	// level-triggered.
 	Rearm(ch *Channel)
+	// Yield tells it that other goroutines have work of the loop's, so that it must
+	// not keep them from running while it waits.
+	Yield()
 	// Close frees what the poller holds in the kernel.
 	Close() error
 }

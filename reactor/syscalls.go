@@ -133,6 +133,18 @@ func epollWait(epfd int, events []unix.EpollEvent) (int, error) {
 	}
 }
 
+// epollWaitBriefly is epoll_wait(2) for up to some milliseconds, of which the scheduler
+// hears nothing: the goroutine keeps its P. It returns early with nothing when a signal
+// comes, as when the scheduler wants the P back.
+func epollWaitBriefly(epfd int, events []unix.EpollEvent, milliseconds int) int {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(milliseconds), 0, 0)
+	if e != 0 {
+		return 0 // the wait that follows finds out why
+	}
+	return int(n)
+}
+
 func epollCtl(epfd, op, fd int, ev *unix.EpollEvent) error {
 	_, _, e := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epfd), uintptr(op), uintptr(fd),
 		uintptr(unsafe.Pointer(ev)), 0, 0)
