@@ -42,9 +42,8 @@ func (c Curve) Ratio() (ratio, stdErr float64) {
 	return stats.Median(ratios), stats.StdErr(ratios)
 }
 
-// interleave measures every size once a round, each round beginning with another:
-// what changes with time on the machine hits all alike. A first round, which warms
-// up, does not count.
+// interleave measures every size once a round, in the order of fleet.InTurn. A first
+// round, which warms up, does not count.
 func interleave(ctx context.Context, sizes []int, rounds int, measure func(ctx context.Context, x int) (nanos float64, err error)) ([]Point, error) {
 	if len(sizes) == 0 || rounds < 1 || slices.Min(sizes) < 1 {
 		return nil, fmt.Errorf("growth: %d rounds of the sizes %v: want at least one of each, and no size below 1", rounds, sizes)

@@ -48,7 +48,7 @@ func TestMarkdown(t *testing.T) {
 	got := out.String()
 	for _, want := range []string{
 		"Of 6 targets 4 are met, 1 missed, 1 not measured.",
-		"| ≤ 0.6          | 0.50         | 3      | met ",
+		"| ≤ 0.6          | 0.50         | 3       | met ",
 		"**missed** by 25 %",
 		"| ≥ 1.8          | 2.00",
 		"512 bytes",
