@@ -135,6 +135,7 @@ func (c *TcpClient) end(how func(*TcpConnection)) error {
 		switch conn := c.current(); {
 		case conn == nil:
 		case conn.State() == Connecting: // a TLS handshake is under way
+			c.setConnection(nil) // so that its end is not a failure, should Connect follow at once
 			conn.closeInLoop(nil)
 		default:
 			how(conn)
