@@ -140,8 +140,7 @@ func (u *uploads) resume(c *http.Ctx, name, id string) error {
 		return u.patch(c, s, name)
 	}
 	if s.size == s.length { // it broke between its last byte and its name, and nobody would send a PATCH any more
-		folderName, base := splitName(name)
-		dir, err := u.openFolder(folderName)
+		dir, base, err := u.openParent(name)
 		if err != nil {
 			return err
 		}
@@ -165,8 +164,7 @@ func (u *uploads) patch(c *http.Ctx, s *staged, name string) error {
 	if !ok || offset != s.size {
 		return errTusOffset
 	}
-	folderName, base := splitName(name)
-	dir, err := u.openFolder(folderName)
+	dir, base, err := u.openParent(name)
 	if err != nil {
 		return err
 	}

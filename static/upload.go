@@ -142,8 +142,7 @@ func (u *uploads) put(c *http.Ctx, name string) error {
 	case c.PeekHeader("Content-Encoding") != nil:
 		return errEncoded
 	}
-	folderName, base := splitName(name)
-	dir, err := u.openFolder(folderName)
+	dir, base, err := u.openParent(name)
 	if err != nil {
 		return err
 	}
@@ -213,6 +212,13 @@ func (u *uploads) openFolder(name string) (dir int, err error) {
 		return -1, answer
 	}
 	return -1, errNoFolder
+}
+
+// openParent opens the folder of a file to be, whose name there is base.
+func (u *uploads) openParent(name string) (dir int, base string, err error) {
+	folderName, base := splitName(name)
+	dir, err = u.openFolder(folderName)
+	return dir, base, err
 }
 
 // mayPlace says whether a file may have the name base in dir, as the request's
