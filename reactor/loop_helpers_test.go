@@ -84,6 +84,17 @@ func socketPair(t testing.TB) (near, far int) {
 	return fds[0], fds[1]
 }
 
+// newEpollPoller is one that is closed with the test.
+func newEpollPoller(t testing.TB) *EpollPoller {
+	t.Helper()
+	p, err := NewEpollPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
 // eventFD returns an eventfd(2) whose counter is count: readable unless that is 0.
 func eventFD(t testing.TB, count uint) int {
 	t.Helper()

@@ -284,11 +284,7 @@ func TestPollerRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	p, err := NewEpollPoller()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
+	p := newEpollPoller(t)
 	for fd, want := range map[int]error{1 << 20: unix.EBADF, int(file.Fd()): unix.EPERM} {
 		ch := bareChannel(fd, EventRead)
 		if err := p.UpdateChannel(ch); !errors.Is(err, want) {
