@@ -1,11 +1,14 @@
 package main
 
-import "github.com/carillon-go/carillon/benchmarks/internal/outcome"
+import (
+	"github.com/carillon-go/carillon/benchmarks/internal/outcome"
+	"github.com/carillon-go/carillon/benchmarks/internal/page"
+)
 
 // targets are the rows of the table of targets.
 func targets() []outcome.Target {
 	cpu := func(name, workload string, most float64, beside ...string) outcome.Target {
-		t := outcome.Target{Name: name, Workload: workload, Metric: outcome.CPU, Beside: beside, Value: most, Subject: subject, Floors: []string{"cepoll", "cepoll-ws"}}
+		t := outcome.Target{Name: name, Workload: workload, Metric: outcome.CPU, Beside: beside, Value: most, Subject: subject, Floors: page.Floors}
 		switch {
 		case len(beside) > 1:
 			t.Label = "best of gws, gorilla, gobwas, coder, nbio"

@@ -19,11 +19,11 @@ type Chart struct {
 	SVG  string
 }
 
-// Subject is the name of Carillon's own server in an outcome, and floors are those
-// that bound the others.
+// Subject is the name of Carillon's own server in an outcome.
 const Subject = "subject"
 
-var floors = []string{"cepoll", "cepoll-ws"}
+// Floors are the names of the servers that bound the others.
+var Floors = []string{"cepoll", "cepoll-ws"}
 
 // shown is how a server is called in front of people.
 func shown(name string) string {
@@ -91,7 +91,7 @@ func WorkloadChart(w *outcome.Workload) Chart {
 		switch {
 		case s.Name == Subject:
 			b.Role = plot.Own
-		case slices.Contains(floors, s.Name):
+		case slices.Contains(Floors, s.Name):
 			b.Role = plot.Floor
 		}
 		bars = append(bars, b)
