@@ -18,7 +18,9 @@ const inFlight = 256
 const retryAfter = 100 * time.Millisecond
 
 // storing publishes to the stream. What the stream does not confirm is published again, with all that
-// came behind it; by the ID of a message it knows what it has already.
+// came behind it; by the ID of a message it knows what it has already. A message is on its way only
+// when all before it are, and after a failure the first goes alone until it is stored: so that none
+// overtakes another.
 type storing struct {
 	l    *link
 	next uint64 // of the IDs
@@ -35,6 +37,7 @@ type storing struct {
 type stored struct {
 	msg *nats.Msg
 	ack jetstream.PubAckFuture // nil: not sent
+	err error                  // why it was not sent
 }
 
 func newStoring(l *link) *storing {
@@ -56,18 +59,40 @@ func (s *storing) publish(msg *nats.Msg) error {
 	}
 	s.next++
 	msg.Header.Set(jetstream.MsgIDHeader, fmt.Sprint(s.l.hub, "-", s.next))
-	s.queue = append(s.queue, s.send(msg))
+	n := len(s.queue)
+	s.queue = append(s.queue, stored{msg: msg})
+	if n == 0 || s.queue[n-1].ack != nil {
+		s.queue[n].send(s.l.b)
+	}
 	s.changed.Broadcast()
 	return nil
 }
 
-// send sends a message without waiting for the answer. An error is like none: it is sent again.
-func (s *storing) send(msg *nats.Msg) stored {
-	ack, err := s.l.b.js.PublishMsgAsync(msg)
-	if err != nil {
-		ack = nil
+// send sends the message without waiting for the answer. An error leaves it not sent, as does a
+// connection that is away: what nats.go holds for it would reach a server whose stream may not be
+// there yet.
+func (m *stored) send(b *Broker) {
+	if !b.nc.IsConnected() {
+		m.err = nats.ErrDisconnected
+		return
 	}
-	return stored{msg, ack}
+	// nats.go itself would try again later, behind messages that were sent since.
+	if m.ack, m.err = b.js.PublishMsgAsync(m.msg, jetstream.WithRetryAttempts(0)); m.err != nil {
+		m.ack = nil
+	}
+}
+
+// sendWaiting sends what is not on its way.
+func (s *storing) sendWaiting() {
+	for i := range s.queue {
+		m := &s.queue[i]
+		if m.ack == nil {
+			m.send(s.l.b)
+		}
+		if m.ack == nil {
+			return
+		}
+	}
 }
 
 // confirm waits for the answers, in their order.
@@ -83,18 +108,21 @@ func (s *storing) confirm() {
 		switch {
 		case err == nil:
 			s.queue = s.queue[1:]
+			s.sendWaiting()
 		case permanent(err):
 			s.queue = s.queue[1:]
 			s.mu.Unlock() // who is told may publish
 			s.l.to.Failed(fmt.Errorf("natsbroker: %q was not stored: %w", first.msg.Subject, err))
 			s.mu.Lock()
+			s.sendWaiting()
 		default:
+			for i := range s.queue {
+				s.queue[i].ack = nil
+			}
 			s.mu.Unlock()
 			s.pause(err)
 			s.mu.Lock()
-			for i := range s.queue {
-				s.queue[i] = s.send(s.queue[i].msg)
-			}
+			s.queue[0].send(s.l.b)
 		}
 		s.changed.Broadcast()
 		s.mu.Unlock()
@@ -129,11 +157,9 @@ func (s *storing) pause(err error) {
 	}
 }
 
-var errNotSent = errors.New("natsbroker: not sent")
-
 func (s *storing) answer(m stored) error {
 	if m.ack == nil {
-		return errNotSent
+		return m.err
 	}
 	select {
 	case <-m.ack.Ok():
