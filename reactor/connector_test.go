@@ -2,7 +2,9 @@ package reactor_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -11,19 +13,26 @@ import (
 	"github.com/carillon-go/carillon/reactor"
 )
 
-// freeAddress is an address at which nobody listens.
+// freeAddress is an address at which nobody listens. Its port is drawn by lot from those
+// below what Linux gives to who asks for any: the tests beside this one do.
 func freeAddress(tb testing.TB, where string) reactor.InetAddress {
 	tb.Helper()
 	addr := addressOf(tb, where)
 	if addr.IsUnix() {
 		return addr
 	}
-	listener, err := net.Listen("tcp", addr.String())
-	must(tb, err)
-	must(tb, listener.Close())
-	free, err := reactor.ParseInetAddress(listener.Addr().String())
-	must(tb, err)
-	return free
+	for {
+		free := netip.AddrPortFrom(addr.AddrPort().Addr(), uint16(10_000+rand.IntN(22_000)))
+		listener, err := net.Listen("tcp", free.String())
+		if errors.Is(err, unix.EADDRINUSE) {
+			continue
+		}
+		must(tb, err)
+		must(tb, listener.Close())
+		addr, err = reactor.ParseInetAddress(free.String())
+		must(tb, err)
+		return addr
+	}
 }
 
 // blackhole is the address of a TCP listener that lets nobody in any more: its

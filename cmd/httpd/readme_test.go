@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -115,15 +117,22 @@ func awaitText(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// freePort is one that was free just now, for what has to name its port before it listens.
+// freePort is one that was free just now, for what has to name its port before it listens. It is drawn by lot from those
+// below what Linux gives to who asks for any: the tests beside this one do.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := strconv.Itoa(10_000 + rand.IntN(22_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		return port
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // The README's programs are built as it tells a newcomer to, in a module of

@@ -2,12 +2,15 @@ package natsbroker
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +18,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// natsServer is an embedded one, on a port that it keeps.
+// natsServer is an embedded one, on a port that it keeps: drawn by lot from those below what Linux
+// gives to who asks for any, or a client could have it while the server is away.
 type natsServer struct {
 	t      *testing.T
 	opts   server.Options
@@ -25,9 +29,20 @@ type natsServer struct {
 // startNATS runs a server until the test ends, with JetStream when dir is not empty.
 func startNATS(t *testing.T, dir string) *natsServer {
 	t.Helper()
-	n := &natsServer{t: t, opts: server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: dir != "", StoreDir: dir}}
+	n := &natsServer{t: t, opts: server.Options{Host: "127.0.0.1", NoSigs: true, NoLog: true, JetStream: dir != "", StoreDir: dir}}
+	for n.opts.Port == 0 {
+		port := 10_000 + rand.IntN(22_000)
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		n.opts.Port = port
+	}
 	n.start()
-	n.opts.Port = n.server.Addr().(*net.TCPAddr).Port
 	t.Cleanup(n.stop)
 	return n
 }

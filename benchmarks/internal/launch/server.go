@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -90,14 +91,24 @@ func removeAll(dir string) {
 	}
 }
 
-// freePort is a port that was free a moment ago.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+// Ports from firstPort on, so many, lie below those that Linux gives to who asks for
+// any (ip(7), ip_local_port_range).
+const (
+	firstPort = 10_000
+	ports     = 22_000
+)
+
+// freePort is a port that was free a moment ago. It is drawn by lot from those that
+// the kernel gives to nobody unasked, so that it stays free until the server has it.
+func freePort() (port int, err error) {
+	for range 100 {
+		port = firstPort + rand.IntN(ports)
+		var l net.Listener
+		if l, err = net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
 // awaitListen tries to connect until it can. Servers of others do not tell when
