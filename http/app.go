@@ -143,6 +143,9 @@ func (a *App) giveUp(err error) error {
 
 // find returns the route of a request whose head is known. Any goroutine.
 func (a *App) find(x *exchange) *Route {
+	if e := a.tree.Literal(x.head.method, x.path, &x.params); e != nil {
+		return e.Value
+	}
 	if _, changed := mux.Clean(nil, x.path); changed {
 		return a.fallback
 	}

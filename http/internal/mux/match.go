@@ -34,6 +34,24 @@ func (t *Tree[V]) Match(method string, host, path []byte, p *Params) (e *Entry[V
 	return r.entry.(*Entry[V]), ok
 }
 
+// Literal is Match for most of the requests whose pattern has neither wildcards nor a host, with one look at a map. It returns
+// nil when it cannot say; then Match has to. path need not be clean: one that is not is no pattern's.
+func (t *Tree[V]) Literal(method string, path []byte, p *Params) *Entry[V] {
+	if len(t.hosts) > 0 {
+		return nil // theirs go first
+	}
+	l := t.literal[string(path)]
+	if l == nil {
+		return nil
+	}
+	r := l.pick(method)
+	if r == nil {
+		return nil // a less specific pattern may have the method
+	}
+	p.reset(0)
+	return r.entry.(*Entry[V])
+}
+
 // Allowed returns the methods that patterns name for a path, sorted and each once, HEAD if there is GET: the value of Allow
 // (RFC 9110 section 10.2.1) when Match found nothing. It is nil if no pattern matches the path whatever the method, not even
 // with a slash added (Match redirects "/tree" to "/tree/"; with a method that "/tree/" has not, "/tree" has not got it either).

@@ -52,18 +52,20 @@ func (l leaf) pick(method string) *route {
 	return all
 }
 
-func (n *node) insert(r route) {
+// insert puts r where its pattern leads, and returns the leaf that has it.
+func (n *node) insert(r route) *leaf {
 	for _, s := range r.pattern.segs {
 		n = n.child(s)
 	}
+	l := &n.ends
 	switch r.pattern.tail {
-	case tailNone:
-		n.ends = append(n.ends, r)
 	case tailSlash:
-		n.slash = append(n.slash, r)
+		l = &n.slash
 	case tailRest:
-		n.rest = append(n.rest, r)
+		l = &n.rest
 	}
+	*l = append(*l, r)
+	return l
 }
 
 // child returns the node for the segment after n, new if need be.

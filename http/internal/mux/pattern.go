@@ -60,3 +60,17 @@ func (p *Pattern) capturesRest() bool {
 	}
 	return len(p.names) > wilds
 }
+
+// literal returns the one path that the pattern matches, if there is but one.
+func (p *Pattern) literal() (path string, ok bool) {
+	if len(p.names) > 0 || p.tail == tailRest {
+		return "", false
+	}
+	for _, s := range p.segs {
+		path += "/" + s.text
+	}
+	if p.tail == tailSlash {
+		path += "/"
+	}
+	return path, true
+}

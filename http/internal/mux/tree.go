@@ -10,8 +10,9 @@ import (
 // and Entries at the same time, but none while Add runs.
 type Tree[V any] struct {
 	hosts   map[string]*node
-	any     node // patterns without host
-	most    int  // captures of the pattern that has most
+	any     node             // patterns without host
+	literal map[string]*leaf // of any, by the whole path that leads there: those without wildcards and subtree
+	most    int              // captures of the pattern that has most
 	entries []*Entry[V]
 	methods map[string]string // each once: see shared
 }
@@ -54,7 +55,13 @@ func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 	} else if other := root.conflicting(&r); other != nil {
 		return newConflict(&r, other)
 	}
-	root.insert(r)
+	l := root.insert(r)
+	if path, ok := p.literal(); ok && root == &t.any {
+		if t.literal == nil {
+			t.literal = make(map[string]*leaf)
+		}
+		t.literal[path] = l
+	}
 	t.most = max(t.most, len(p.names))
 	t.entries = append(t.entries, e)
 	return nil
