@@ -21,8 +21,9 @@ func (c *TcpConnection) SetDeadline(at time.Duration) {
 	c.alarm.arm(c)
 }
 
-// SetIdleTimeout has Callbacks.Timeout called when no byte has moved either way
-// for d, and again after each further d; 0 switches it off. Loop goroutine only.
+// SetIdleTimeout has Callbacks.Timeout called when no byte has moved either way (as
+// LastActive has it) for d, and again after each further d; 0 switches it off. Loop
+// goroutine only.
 func (c *TcpConnection) SetIdleTimeout(d time.Duration) {
 	c.alarm.idle = d
 	c.alarm.arm(c)

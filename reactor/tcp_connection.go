@@ -290,6 +290,7 @@ func (c *TcpConnection) Err() error {
 	return c.rare.err
 }
 
-// LastActive is when a byte last moved either way, on the clock of EventLoop.Now.
-// Loop goroutine only.
+// LastActive is when a byte last moved either way, on the clock of EventLoop.Now. Over
+// TLS what has come counts when it is delivered, so that a record that never becomes
+// whole is none. Loop goroutine only.
 func (c *TcpConnection) LastActive() time.Duration { return c.lastActive }

@@ -36,17 +36,22 @@ func (c *TcpConnection) HandleRead() {
 		if drained {
 			c.channel.drained(EventRead)
 		}
-		if !c.flags.any(discarding) {
-			c.lastActive = c.Loop().Now()
-		}
 		if t := c.tls(); t != nil {
 			t.open()
 		} else {
+			c.active()
 			c.deliver()
 		}
 		if drained {
 			return
 		}
+	}
+}
+
+// active notes that bytes have come, but not those that are dropped.
+func (c *TcpConnection) active() {
+	if !c.flags.any(discarding) {
+		c.lastActive = c.Loop().Now()
 	}
 }
 

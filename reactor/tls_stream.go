@@ -94,7 +94,8 @@ func (t *tlsStream) openNext() bool {
 		return false
 	}
 	n, err := t.fill()
-	if n > 0 {
+	if n > 0 { // a part of a record, or one of nothing, does not keep a connection
+		c.active()
 		c.deliver()
 	}
 	if c.OutputBytes() > c.shared.marks.hard { // of answers to key updates

@@ -374,3 +374,38 @@ func TestTLSLeaves(t *testing.T) {
 		}
 	})
 }
+
+// TestTLSTrickledRecord: a record that comes byte by byte does not keep a connection from
+// being idle.
+func TestTLSTrickledRecord(t *testing.T) {
+	const idle = 60 * time.Millisecond
+	fired := make(chan struct{}, 100)
+	server := serve(t, onTLS, &reactor.Callbacks{
+		Connection: func(c *reactor.TcpConnection) {
+			if c.Connected() {
+				c.SetIdleTimeout(idle)
+			}
+		},
+		Message: echo,
+		Timeout: func(c *reactor.TcpConnection) { fired <- struct{}{}; c.ForceClose() },
+	})
+	conn := dial(t, server.Addr()).(*tls.Conn)
+	write(t, conn, "hello")
+	expect(t, conn, "hello")
+	raw := conn.NetConn()
+	_, err := raw.Write([]byte{dataRecord, 3, 3, 0x40, 0})
+	must(t, err)
+	ticker := time.NewTicker(idle / 6)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if _, err := raw.Write([]byte("x")); err != nil {
+				receive(t, fired, "Timeout")
+				return
+			}
+		case <-fired:
+			return
+		}
+	}
+}
