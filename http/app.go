@@ -34,7 +34,7 @@ type App struct {
 	// ShutdownTimeout is how long Run lets requests end when it is told to stop. Default 10 s.
 	ShutdownTimeout time.Duration
 
-	tree     mux.Tree[*Route]
+	tree     mux.Tree[Route]
 	routes   []*Route
 	fallback *Route
 	once     sync.Once
@@ -144,7 +144,7 @@ func (a *App) giveUp(err error) error {
 // find returns the route of a request whose head is known. Any goroutine.
 func (a *App) find(x *exchange) *Route {
 	if e := a.tree.Literal(x.head.method, x.path, &x.params); e != nil {
-		return e.Value
+		return &e.Value
 	}
 	if _, changed := mux.Clean(nil, x.path); changed {
 		return a.fallback
@@ -153,7 +153,7 @@ func (a *App) find(x *exchange) *Route {
 	if !ok {
 		return a.fallback
 	}
-	return e.Value
+	return &e.Value
 }
 
 // serveUnmatched answers where no pattern matches: by a redirect to a path that does, by the methods that the path has, or

@@ -128,17 +128,19 @@ func (r *Router) add(method, path string, h Handler, mount int, opts []RouteOpti
 	if err != nil {
 		panic(fmt.Sprintf("http: %v", err))
 	}
-	route := &Route{router: r, pattern: parsed, origin: caller(), handler: h, mount: mount}
+	route := Route{router: r, origin: caller(), handler: h, mount: mount}
 	if mount >= 0 {
 		route.mount = parsed.Index(mountedPath)
 	}
 	for _, set := range opts {
-		set(route)
+		set(&route)
 	}
-	if err := r.app.tree.Add(parsed, route, route.origin); err != nil {
+	e, err := r.app.tree.Add(parsed, route, route.origin)
+	if err != nil {
 		panic(fmt.Sprintf("http: %v", err))
 	}
-	r.app.routes = append(r.app.routes, route)
+	e.Value.pattern = e.Pattern
+	r.app.routes = append(r.app.routes, &e.Value)
 }
 
 // caller is the file and line, outside this file, that registers a route.

@@ -22,7 +22,8 @@ func (t *Table[T]) Add(pattern string, v T) error {
 	if err != nil {
 		return err
 	}
-	return t.tree.Add(p, v, "")
+	_, err = t.tree.Add(p, v, "")
+	return err
 }
 
 // Match returns the value of the most specific pattern that matches the request, and its captures. What is matched is the decoded path

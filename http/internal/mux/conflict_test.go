@@ -184,7 +184,7 @@ func TestRefusedPatternLeavesNothing(t *testing.T) {
 
 func TestAddRefusesZeroPattern(t *testing.T) {
 	var tree Tree[int]
-	if err := tree.Add(Pattern{}, 1, "a.go:1"); err == nil {
+	if _, err := tree.Add(Pattern{}, 1, "a.go:1"); err == nil {
 		t.Error("zero Pattern was added")
 	}
 }

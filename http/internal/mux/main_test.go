@@ -23,15 +23,19 @@ func add(tree *Tree[string], s, origin string) error {
 	if err != nil {
 		return err
 	}
-	return tree.Add(p, s, origin)
+	_, err = tree.Add(p, s, origin)
+	return err
 }
 
 // lookup describes what "METHOD host/path" matches: the pattern and its captures as "pattern name=value ...", "" for nothing,
 // and "redirect pattern" for a slash to be added.
 func lookup(tree *Tree[string], request string) string {
 	method, host, path := splitRequest(request)
-	var p Params
+	var p, q Params
 	e, ok := tree.Match(method, []byte(host), []byte(path), &p)
+	if quick := tree.Literal(method, []byte(path), &q); quick != nil && (quick != e || !ok || q.Len() != 0) {
+		return fmt.Sprintf("%q by Literal, but not by Match", quick.Value)
+	}
 	switch {
 	case e == nil && !ok && p.Len() == 0:
 		return ""

@@ -279,3 +279,38 @@ func TestConcurrentMatch(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestLiteral: what Literal says on its own. That it is what Match says is checked wherever that is.
+func TestLiteral(t *testing.T) {
+	patterns := []string{"GET /a", "POST /a", "/a/b/{$}", "/a/b/", "/{$}", "/a/{x}", "/a%20b", "GET /c"}
+	tree := newTree(t, patterns...)
+	for _, tc := range []struct{ method, path, want string }{
+		{"GET", "/a", "GET /a"},
+		{"HEAD", "/a", "GET /a"},
+		{"POST", "/a", "POST /a"},
+		{"PUT", "/a", ""},
+		{"GET", "/a/b/", "/a/b/{$}"},
+		{"GET", "/a/b/c", ""},
+		{"GET", "/a/b", ""}, // by /a/{x}
+		{"GET", "/", "/{$}"},
+		{"GET", "", ""},
+		{"GET", "/a b", "/a%20b"},
+		{"GET", "//a", ""},
+		{"GET", "/./a", ""},
+		{"GET", "/A", ""},
+		{"POST", "/c", ""},
+	} {
+		var p Params
+		p.n = 3
+		e := tree.Literal(tc.method, []byte(tc.path), &p)
+		switch {
+		case (e == nil) != (tc.want == ""), e != nil && e.Value != tc.want:
+			t.Errorf("%s %q: %v, want %q", tc.method, tc.path, e, tc.want)
+		case e != nil && p.Len() != 0:
+			t.Errorf("%s %q: %d captures", tc.method, tc.path, p.Len())
+		}
+	}
+	if e := newTree(t, "/a", "example.com/a").Literal("GET", []byte("/a"), new(Params)); e != nil {
+		t.Errorf("%q beside a pattern with a host", e.Value)
+	}
+}

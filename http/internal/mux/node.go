@@ -8,6 +8,7 @@ type node struct {
 	ends  leaf             // the path ends here
 	slash leaf             // {$}
 	rest  leaf             // a trailing slash or {name...}
+	first [1]route         // room for one of these: see add
 }
 
 // A leaf holds the routes whose paths match the same, no two for the same method. They are few, hence no map.
@@ -21,14 +22,7 @@ type route struct {
 	rest     bool // pattern.capturesRest
 	subtree  bool
 	entry    any // *Entry[V]
-	*origin
-}
-
-// An origin is what only Add asks about a route.
-type origin struct {
-	pattern Pattern
-	place   string // where it was registered
-	id      int    // how many were before it
+	*Registration
 }
 
 // pick returns the route for a method: its own, GET's for HEAD, or the one for all methods. Each is more specific than the
@@ -54,22 +48,32 @@ func (l leaf) pick(method string) *route {
 
 // insert puts r where its pattern leads, and returns the leaf that has it.
 func (n *node) insert(r route) *leaf {
-	for _, s := range r.pattern.segs {
-		n = n.child(s)
+	segs := r.Pattern.segs
+	for i, s := range segs {
+		n = n.child(s, i+1 < len(segs) && segs[i+1].wild)
 	}
 	l := &n.ends
-	switch r.pattern.tail {
+	switch r.Pattern.tail {
 	case tailSlash:
 		l = &n.slash
 	case tailRest:
 		l = &n.rest
 	}
-	*l = append(*l, r)
+	n.add(l, r)
 	return l
 }
 
-// child returns the node for the segment after n, new if need be.
-func (n *node) child(s segment) *node {
+// add puts r into a leaf of n. The first of all lies beside the node, as does a wildcard beside the literal above it: where
+// there are many routes, a search then touches fewer pages that no translation buffer knows.
+func (n *node) add(l *leaf, r route) {
+	if *l == nil && n.first[0].Registration == nil {
+		*l = n.first[:0]
+	}
+	*l = append(*l, r)
+}
+
+// child returns the node for the segment after n, new if need be. wildBelow says that a {name} follows.
+func (n *node) child(s segment, wildBelow bool) *node {
 	if s.wild {
 		if n.wild == nil {
 			n.wild = &node{}
@@ -81,7 +85,13 @@ func (n *node) child(s segment) *node {
 		if n.lits == nil {
 			n.lits = make(map[string]*node)
 		}
-		c = &node{}
+		if wildBelow {
+			both := &struct{ literal, wild node }{}
+			c = &both.literal
+			c.wild = &both.wild
+		} else {
+			c = &node{}
+		}
 		n.lits[s.text] = c
 	}
 	return c

@@ -36,7 +36,7 @@ func (w *twin) add(t *testing.T, s string) {
 			w.hit += fmt.Sprintf(" %s=%s", name, r.PathValue(name))
 		}
 	})
-	err = w.tree.Add(p, s, "here")
+	_, err = w.tree.Add(p, s, "here")
 	if (err == nil) != (muxErr == nil) {
 		t.Fatalf("patterns %q, then %q\nServeMux: %v\nTree: %v", w.patterns(), s, muxErr, err)
 	}

@@ -105,11 +105,11 @@ func quote(p *Pattern, origin string) string {
 // newConflict explains why compare found a conflict of the routes a, which is new, and b.
 func newConflict(a, b *route) *ConflictError {
 	e := &ConflictError{
-		Pattern: a.pattern, Origin: a.place, Earlier: b.pattern, EarlierOrigin: b.place,
-		Path: commonPath(&a.pattern, &b.pattern, -1),
+		Pattern: a.Pattern, Origin: a.Origin, Earlier: b.Pattern, EarlierOrigin: b.Origin,
+		Path: commonPath(&a.Pattern, &b.Pattern, -1),
 	}
-	if compare(&a.pattern, &b.pattern).aWider {
-		e.OnlyPattern, e.OnlyEarlier = onlyFirst(&a.pattern, &b.pattern), onlyFirst(&b.pattern, &a.pattern)
+	if compare(&a.Pattern, &b.Pattern).aWider {
+		e.OnlyPattern, e.OnlyEarlier = onlyFirst(&a.Pattern, &b.Pattern), onlyFirst(&b.Pattern, &a.Pattern)
 	}
 	return e
 }

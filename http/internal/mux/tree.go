@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // A Tree holds patterns, each with a value. The zero Tree is empty and ready. Any number of goroutines may call Match, Allowed
@@ -14,17 +15,24 @@ type Tree[V any] struct {
 	literal map[string]*leaf // of any, by the whole path that leads there: those without wildcards and subtree
 	most    int              // captures of the pattern that has most
 	entries []*Entry[V]
-	methods map[string]string // each once: see shared
+	methods map[string]string // each once: see share
+	names   map[string][]string
 }
 
 // An Entry is a pattern of a Tree with what belongs to it. Only Value may be changed, and only while nobody reads it.
 type Entry[V any] struct {
-	Value   V
-	Pattern Pattern
-	Origin  string // where it was added
+	Value V
+	Registration
 }
 
-// Add enters a pattern. place is that of the registration, such as "main.go:12", for the messages of errors. The
+// A Registration is what was said when a pattern was added.
+type Registration struct {
+	Pattern Pattern
+	Origin  string // where it was added
+	id      int    // how many were before it
+}
+
+// Add enters a pattern. origin is where it is registered, such as "main.go:12", for the messages of errors. The
 // error is a *ConflictError if some request matches an earlier pattern too and neither is more specific, or both match the
 // same; the Tree is then as it was.
 //
@@ -32,15 +40,15 @@ type Entry[V any] struct {
 // begin alike for a subtree, and for a wildcard in front of a literal all that have any literal in the wildcard's place.
 //
 // Two patterns of different hosts never conflict, and one with a host takes precedence over one without.
-func (t *Tree[V]) Add(p Pattern, v V, place string) error {
+func (t *Tree[V]) Add(p Pattern, v V, origin string) (*Entry[V], error) {
 	if p.str == "" {
-		return errors.New("mux: Add needs a Pattern from Parse, not the zero Pattern")
+		return nil, errors.New("mux: Add needs a Pattern from Parse, not the zero Pattern")
 	}
-	p.method = t.shared(p.method)
-	e := &Entry[V]{Value: v, Pattern: p, Origin: place}
+	t.share(&p)
+	e := &Entry[V]{v, Registration{p, origin, len(t.entries)}}
 	r := route{
 		method: p.method, captures: int32(len(p.names)), rest: p.capturesRest(), subtree: p.Subtree(),
-		entry: e, origin: &origin{p, place, len(t.entries)},
+		entry: e, Registration: &e.Registration,
 	}
 	root := &t.any
 	if p.host != "" {
@@ -53,7 +61,7 @@ func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 		}
 		t.hosts[p.host] = root
 	} else if other := root.conflicting(&r); other != nil {
-		return newConflict(&r, other)
+		return nil, newConflict(&r, other)
 	}
 	l := root.insert(r)
 	if path, ok := p.literal(); ok && root == &t.any {
@@ -64,26 +72,33 @@ func (t *Tree[V]) Add(p Pattern, v V, place string) error {
 	}
 	t.most = max(t.most, len(p.names))
 	t.entries = append(t.entries, e)
-	return nil
+	return e, nil
 }
 
-// shared is the method in one place for all patterns that have it, which a processor's cache then holds.
-func (t *Tree[V]) shared(method string) string {
+// share has p use the method and the names that an earlier pattern has, where they are the same: so that they are in a
+// processor's cache, whichever of many patterns a request is for.
+func (t *Tree[V]) share(p *Pattern) {
 	if t.methods == nil {
-		t.methods = make(map[string]string)
+		t.methods, t.names = make(map[string]string), make(map[string][]string)
 	}
-	if _, ok := t.methods[method]; !ok {
-		t.methods[method] = method
+	p.method = shared(t.methods, p.method, p.method)
+	p.names = shared(t.names, strings.Join(p.names, "/"), p.names)
+}
+
+// shared returns what of that key was given first.
+func shared[T any](first map[string]T, key string, v T) T {
+	if _, ok := first[key]; !ok {
+		first[key] = v
 	}
-	return t.methods[method]
+	return first[key]
 }
 
 // conflicting returns the earliest route at or below the root n that conflicts with r, or nil.
 func (n *node) conflicting(r *route) (first *route) {
-	n.overlapping(&r.pattern, 0, func(l leaf) {
+	n.overlapping(&r.Pattern, 0, func(l leaf) {
 		for i := range l {
 			other := &l[i]
-			if (first == nil || other.id < first.id) && compare(&r.pattern, &other.pattern).conflict() {
+			if (first == nil || other.id < first.id) && compare(&r.Pattern, &other.Pattern).conflict() {
 				first = other
 			}
 		}
