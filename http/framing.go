@@ -5,7 +5,10 @@ import "math"
 // check judges a head whose lines are all sound: whether we know the method, where the request ends, whom it is for.
 // What two readers of the same bytes could understand differently is refused, for that is how requests are smuggled.
 func (h *head) check(raw []byte) error {
-	if h.method = methodOf(h.verb.of(raw)); h.method == "" {
+	if h.method == "" { // not known from its first bytes
+		h.method = methodOf(h.verb.of(raw))
+	}
+	if h.method == "" {
 		return errMethod
 	}
 	if err := h.checkTarget(raw); err != nil {

@@ -55,7 +55,7 @@ func (p *progress) scan(b []byte, lim *Limits, h *head) (n int, err error) {
 		var whole bool
 		switch p.phase {
 		case atStart:
-			whole, err = p.start(b)
+			whole, err = p.start(b, h)
 		case inMethod:
 			whole, err = p.method(b, h)
 		case inTarget:
@@ -72,8 +72,15 @@ func (p *progress) scan(b []byte, lim *Limits, h *head) (n int, err error) {
 
 // The parts of the request line. Each returns false while it is not whole.
 
-// start skips one empty line ahead of the request, which RFC 9112 section 2.2 asks for: old clients send one after a body.
-func (p *progress) start(b []byte) (whole bool, err error) {
+// start takes the method of nearly all requests, or skips one empty line ahead of the request, which RFC 9112 section 2.2 asks
+// for: old clients send one after a body.
+func (p *progress) start(b []byte, h *head) (whole bool, err error) {
+	const usual = "GET "
+	if len(b) >= len(usual) && string(b[:len(usual)]) == usual {
+		h.verb, h.method = span{0, uint32(len(usual) - 1)}, "GET"
+		p.pos, p.mark, p.phase = uint32(len(usual)), uint32(len(usual)), inTarget
+		return true, nil
+	}
 	if len(b) == 0 {
 		return false, nil
 	}
