@@ -31,7 +31,7 @@ type Route struct {
 // unrouted is the route of what could not be understood.
 var unrouted = Route{chain: func(*Ctx) error { return nil }, inline: true}
 
-// RouteOption sets what applies to one route. It panics on a value that makes no sense.
+// RouteOption sets what applies to one route, which it must not keep. It panics on a value that makes no sense.
 type RouteOption func(r *Route)
 
 // Inline has the route's handler, and the middleware around it, run on the connection's loop instead of on a goroutine: for

@@ -128,7 +128,7 @@ func (r *Router) add(method, path string, h Handler, mount int, opts []RouteOpti
 	if err != nil {
 		panic(fmt.Sprintf("http: %v", err))
 	}
-	route := Route{router: r, origin: caller(), handler: h, mount: mount}
+	route := Route{router: r, pattern: parsed, origin: caller(), handler: h, mount: mount}
 	if mount >= 0 {
 		route.mount = parsed.Index(mountedPath)
 	}
@@ -139,7 +139,7 @@ func (r *Router) add(method, path string, h Handler, mount int, opts []RouteOpti
 	if err != nil {
 		panic(fmt.Sprintf("http: %v", err))
 	}
-	e.Value.pattern = e.Pattern
+	e.Value.pattern = e.Pattern // which shares what it can
 	r.app.routes = append(r.app.routes, &e.Value)
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // A Table holds values by patterns, as a Router holds handlers, for rules that apply beside the routes: who may see a path,
-// where it has moved to. The zero Table is empty and ready. Any goroutine may call Match, but not while Add runs.
+// where it has moved to. The zero Table is empty and ready; it is not copied once it holds any. Any goroutine may call
+// Match, but not while Add runs.
 type Table[T any] struct{ tree mux.Tree[T] }
 
 // Add enters v for a pattern of the form that Router takes: "[METHOD ][HOST]/[PATH]". Errors: a malformed pattern, and one that

@@ -291,6 +291,6 @@ func (c *TcpConnection) Err() error {
 }
 
 // LastActive is when a byte last moved either way, on the clock of EventLoop.Now. Over
-// TLS what has come counts when it is delivered, so that a record that never becomes
-// whole is none. Loop goroutine only.
+// TLS what has come counts when it is delivered, or taken by the handshake, so that a
+// record that never becomes whole is none. Loop goroutine only.
 func (c *TcpConnection) LastActive() time.Duration { return c.lastActive }

@@ -195,6 +195,7 @@ func (h *handshake) await() bool { return h.yield(struct{}{}) }
 // advanced sends what a step has written, and sees to the end.
 func (h *handshake) advanced(more bool) {
 	t := h.t
+	t.c.active()
 	if t.sealed != nil {
 		t.c.flushLaterInLoop()
 	}

@@ -94,7 +94,7 @@ func (t *tlsStream) openNext() bool {
 		return false
 	}
 	n, err := t.fill()
-	if n > 0 { // a part of a record, or one of nothing, does not keep a connection
+	if n > 0 { // a part of a record, or one without data, does not keep a connection
 		c.active()
 		c.deliver()
 	}

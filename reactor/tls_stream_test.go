@@ -381,12 +381,10 @@ func TestTLSTrickledRecord(t *testing.T) {
 	const idle = 60 * time.Millisecond
 	fired := make(chan struct{}, 100)
 	server := serve(t, onTLS, &reactor.Callbacks{
-		Connection: func(c *reactor.TcpConnection) {
-			if c.Connected() {
-				c.SetIdleTimeout(idle)
-			}
+		Message: func(c *reactor.TcpConnection, in *reactor.Buffer) {
+			echo(c, in)
+			c.SetIdleTimeout(idle)
 		},
-		Message: echo,
 		Timeout: func(c *reactor.TcpConnection) { fired <- struct{}{}; c.ForceClose() },
 	})
 	conn := dial(t, server.Addr()).(*tls.Conn)
@@ -397,15 +395,51 @@ func TestTLSTrickledRecord(t *testing.T) {
 	must(t, err)
 	ticker := time.NewTicker(idle / 6)
 	defer ticker.Stop()
-	for {
+	for range 100 {
 		select {
 		case <-ticker.C:
-			if _, err := raw.Write([]byte("x")); err != nil {
-				receive(t, fired, "Timeout")
-				return
-			}
+			_, _ = raw.Write([]byte("x")) // which fails once the connection is closed
 		case <-fired:
 			return
 		}
 	}
+	t.Error("no Timeout")
+}
+
+// TestTLSHandshakeIsActivity: a client that takes longer for its part of the handshake than the
+// idle timeout is not idle when the connection begins.
+func TestTLSHandshakeIsActivity(t *testing.T) {
+	active := make(chan [2]time.Duration, 1)
+	server := serve(t, onTLS, &reactor.Callbacks{Connection: func(c *reactor.TcpConnection) {
+		if c.Connected() {
+			active <- [2]time.Duration{c.LastActive(), c.Loop().Now()}
+		}
+	}})
+	held := &heldConn{Conn: dialPlain(t, server.Addr()), at: make(chan struct{}), on: make(chan struct{})}
+	done := make(chan error, 1)
+	conn := tls.Client(held, clientConfig())
+	go func() { done <- conn.Handshake() }()
+	receive(t, held.at, "the client's last message")
+	var sent time.Duration // when the server's part was over, at the latest
+	inLoop(t, server.loop, func() { sent = server.loop.Now() })
+	close(held.on)
+	must(t, receive(t, done, "the end of the handshake"))
+	if got := receive(t, active, "the connection"); got[0] < sent || got[0] != got[1] {
+		t.Errorf("last active at %v, when it is %v", got[0], got[1])
+	}
+}
+
+// heldConn holds what is written second.
+type heldConn struct {
+	net.Conn
+	writes int
+	at, on chan struct{}
+}
+
+func (h *heldConn) Write(p []byte) (int, error) {
+	if h.writes++; h.writes == 2 {
+		close(h.at)
+		<-h.on
+	}
+	return h.Conn.Write(p)
 }

@@ -51,6 +51,9 @@ func TestReadmeOfHttpd(t *testing.T) {
 		t.Logf("log of httpd:\n%s", file("httpd.log"))
 	})
 	port, admin := freePort(t), freePort(t)
+	for admin == port {
+		admin = freePort(t)
+	}
 	sh := func(text string) {
 		t.Helper()
 		cmd := exec.Command("sh", "-ec", text)

@@ -21,7 +21,8 @@
 // with one numbering, also across restarts of hubs and, with file storage, of the server. What
 // came while a hub had no connection is caught up as far as the stream keeps it. A message whose
 // storing was not confirmed is published again, and the stream drops what it has already (by
-// message ID, within its duplicate window). Lost is only what was still waiting in a process
+// message ID, within its duplicate window); what was on its way behind it may then be stored ahead of
+// it, nothing that was published later. Lost is only what was still waiting in a process
 // that dies. The price: a message reaches its members when the stream has stored it, and so not
 // at all while there is no connection.
 package natsbroker
@@ -144,7 +145,8 @@ func newBroker(ctx context.Context, nc *nats.Conn, c config) (*Broker, error) {
 }
 
 func (b *Broker) openStream(ctx context.Context) (err error) {
-	if b.js, err = jetstream.New(b.nc); err != nil {
+	// Without that time nats.go would keep what is never answered for good, and so count it as under way.
+	if b.js, err = jetstream.New(b.nc, jetstream.WithPublishAsyncTimeout(2*answerWithin)); err != nil {
 		return err
 	}
 	b.stream.Subjects = []string{b.prefix + ".s.*"}

@@ -19,8 +19,8 @@ const retryAfter = 100 * time.Millisecond
 
 // storing publishes to the stream. What the stream does not confirm is published again, with all that
 // came behind it; by the ID of a message it knows what it has already. A message is on its way only
-// when all before it are, and after a failure the first goes alone until it is stored: so that none
-// overtakes another.
+// when all before it are, and after a failure the first goes alone until it is stored. So nothing
+// overtakes another but what was on its way behind one that fails.
 type storing struct {
 	l    *link
 	next uint64 // of the IDs
@@ -69,10 +69,15 @@ func (s *storing) publish(msg *nats.Msg) error {
 }
 
 // send sends the message without waiting for the answer. An error leaves it not sent, as does a
-// connection that is away: what nats.go holds for it would reach a server whose stream may not be
-// there yet.
+// connection that is known to be away: what nats.go holds for it would reach a server whose stream may
+// not be there yet.
 func (m *stored) send(b *Broker) {
-	if !b.nc.IsConnected() {
+	switch b.nc.Status() {
+	case nats.CONNECTED:
+	case nats.CLOSED:
+		m.err = nats.ErrConnectionClosed
+		return
+	default:
 		m.err = nats.ErrDisconnected
 		return
 	}
@@ -82,10 +87,13 @@ func (m *stored) send(b *Broker) {
 	}
 }
 
-// sendWaiting sends what is not on its way.
-func (s *storing) sendWaiting() {
-	for i := range s.queue {
+// sendWaiting sends what is not on its way of the first so many, unless close has given up.
+func (s *storing) sendWaiting(most int) {
+	for i := range s.queue[:min(most, len(s.queue))] {
 		m := &s.queue[i]
+		if s.given {
+			return
+		}
 		if m.ack == nil {
 			m.send(s.l.b)
 		}
@@ -106,15 +114,16 @@ func (s *storing) confirm() {
 		err := s.answer(first)
 		s.mu.Lock()
 		switch {
+		case s.given:
 		case err == nil:
 			s.queue = s.queue[1:]
-			s.sendWaiting()
+			s.sendWaiting(inFlight)
 		case permanent(err):
 			s.queue = s.queue[1:]
 			s.mu.Unlock() // who is told may publish
 			s.l.to.Failed(fmt.Errorf("natsbroker: %q was not stored: %w", first.msg.Subject, err))
 			s.mu.Lock()
-			s.sendWaiting()
+			s.sendWaiting(inFlight)
 		default:
 			for i := range s.queue {
 				s.queue[i].ack = nil
@@ -122,7 +131,7 @@ func (s *storing) confirm() {
 			s.mu.Unlock()
 			s.pause(err)
 			s.mu.Lock()
-			s.queue[0].send(s.l.b)
+			s.sendWaiting(1)
 		}
 		s.changed.Broadcast()
 		s.mu.Unlock()
@@ -166,17 +175,17 @@ func (s *storing) answer(m stored) error {
 		return nil
 	case err := <-m.ack.Err():
 		return err
-	case <-time.After(2 * answerWithin):
-		return nats.ErrTimeout
 	case <-s.l.end:
 		return nats.ErrConnectionClosed
 	}
 }
 
-// permanent reports whether publishing again cannot help: the stream has refused the message.
+// permanent reports whether publishing again cannot help: the stream has refused the message, or the
+// connection will not come back.
 func permanent(err error) bool {
 	var refused *jetstream.APIError
-	return errors.As(err, &refused) && refused.Code < 500 || errors.Is(err, nats.ErrMaxPayload)
+	return errors.As(err, &refused) && refused.Code < 500 || errors.Is(err, nats.ErrMaxPayload) ||
+		errors.Is(err, nats.ErrConnectionClosed)
 }
 
 // close waits for what is under way, for a time.
@@ -194,5 +203,5 @@ func (s *storing) close() error {
 	defer s.mu.Unlock()
 	s.given = true
 	s.changed.Broadcast()
-	return fmt.Errorf("natsbroker: %d messages were not stored: %w", len(s.queue), nats.ErrTimeout)
+	return fmt.Errorf("natsbroker: %d messages are not confirmed: %w", len(s.queue), nats.ErrTimeout)
 }

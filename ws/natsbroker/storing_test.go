@@ -1,9 +1,11 @@
 package natsbroker
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/carillon-go/carillon/ws"
 	"github.com/nats-io/nats.go"
@@ -55,27 +57,35 @@ type failures struct {
 func (f failures) Failed(err error) { f.errs <- err }
 
 func startStoring(t *testing.T) (*storing, *answers, failures) {
-	nc, err := nats.Connect(startNATS(t, "").url())
+	stream := &answers{sent: make(chan *answer, 100)}
+	s, told := storeBy(t, connectTo(t, startNATS(t, "")), stream)
+	return s, stream, told
+}
+
+func connectTo(t *testing.T, ns *natsServer) *nats.Conn {
+	nc, err := nats.Connect(ns.url(), nats.MaxReconnects(-1), nats.CustomReconnectDelay(func(int) time.Duration { return time.Millisecond }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream := &answers{sent: make(chan *answer, 100)}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func storeBy(t *testing.T, nc *nats.Conn, js jetstream.JetStream) (*storing, failures) {
 	told := failures{errs: make(chan error, 100)}
-	l := &link{b: &Broker{nc: nc, js: stream}, hub: "hub", to: told, end: make(chan struct{})}
-	s := newStoring(l)
+	s := newStoring(&link{b: &Broker{nc: nc, js: js}, hub: "hub", to: told, end: make(chan struct{})})
 	t.Cleanup(func() {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
-		nc.Close()
 	})
-	return s, stream, told
+	return s, told
 }
 
 func publishAll(t *testing.T, s *storing, payloads ...string) {
 	t.Helper()
 	for _, p := range payloads {
-		if err := s.publish(&nats.Msg{Header: nats.Header{}, Data: []byte(p)}); err != nil {
+		if err := s.publish(&nats.Msg{Subject: "s", Header: nats.Header{}, Data: []byte(p)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,4 +125,90 @@ func TestRefusedForGood(t *testing.T) {
 		t.Error(err)
 	}
 	stream.next(t, "3").ok <- nil
+}
+
+// TestNothingSentWhileAway: nats.go is given nothing that it would hold until the server is back.
+func TestNothingSentWhileAway(t *testing.T) {
+	ns := startNATS(t, "")
+	nc := connectTo(t, ns)
+	away, back := nc.StatusChanged(nats.RECONNECTING), nc.StatusChanged(nats.CONNECTED)
+	stream := &answers{sent: make(chan *answer, 100)}
+	s, _ := storeBy(t, nc, stream)
+	ns.stop()
+	wait(t, "loss", away)
+	publishAll(t, s, "1", "2")
+	if n := len(stream.sent); n != 0 {
+		t.Errorf("%d were sent", n)
+	}
+	ns.start()
+	wait(t, "connection", back)
+	first := stream.next(t, "1")
+	if n := len(stream.sent); n != 0 {
+		t.Error("the first did not go alone")
+	}
+	first.ok <- nil
+	stream.next(t, "2").ok <- nil
+}
+
+// TestConnectionClosed: what can never be sent is told.
+func TestConnectionClosed(t *testing.T) {
+	nc := connectTo(t, startNATS(t, ""))
+	s, told := storeBy(t, nc, &answers{sent: make(chan *answer, 100)})
+	nc.Close()
+	publishAll(t, s, "1", "2")
+	for range 2 {
+		if err := wait(t, "failure", told.errs); !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNoRetryByNATS: a message without a responder is sent again by us, in its place, and not by nats.go.
+func TestNoRetryByNATS(t *testing.T) {
+	ns := startNATS(t, "")
+	received := make(chan *nats.Msg, 100)
+	server := connectTo(t, ns)
+	if _, err := server.ChanSubscribe("s", received); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+	nc := connectTo(t, ns)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := storeBy(t, nc, withoutStreams{js})
+	next := func(payload string) *nats.Msg {
+		t.Helper()
+		m := wait(t, "sending of "+payload, received)
+		if string(m.Data) != payload {
+			t.Fatalf("%q is sent, want %q", m.Data, payload)
+		}
+		return m
+	}
+	answer := func(m *nats.Msg, header nats.Header, text string) {
+		t.Helper()
+		if err := server.PublishMsg(&nats.Msg{Subject: m.Reply, Header: header, Data: []byte(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publishAll(t, s, "1", "2")
+	first := next("1")
+	answer(first, nats.Header{"Status": {"503"}}, "")
+	next("2")
+	again := next("1")
+	if again.Reply == first.Reply {
+		t.Error("sent again by nats.go")
+	}
+	answer(again, nil, `{"stream":"S","seq":1}`)
+	answer(next("2"), nil, `{"stream":"S","seq":2}`)
+}
+
+// withoutStreams does not know of any, which is asked for behind a message without a responder.
+type withoutStreams struct{ jetstream.JetStream }
+
+func (withoutStreams) Stream(context.Context, string) (jetstream.Stream, error) {
+	return nil, jetstream.ErrJetStreamNotEnabled
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carillon-go/carillon/benchmarks/peers"
 )
 
@@ -91,21 +93,25 @@ func removeAll(dir string) {
 	}
 }
 
-// Ports from firstPort on, so many, lie below those that Linux gives to who asks for
-// any (ip(7), ip_local_port_range).
+// Ports from firstPort on, so many, lie below those that Linux gives by default to who
+// asks for any (ip(7), ip_local_port_range).
 const (
 	firstPort = 10_000
 	ports     = 22_000
 )
 
-// freePort is a port that was free a moment ago. It is drawn by lot from those that
-// the kernel gives to nobody unasked, so that it stays free until the server has it.
+// freePort is a port that was free a moment ago. Being drawn by lot, it stays free until
+// the server has it, where others ask for any port at the same time.
 func freePort() (port int, err error) {
 	for range 100 {
 		port = firstPort + rand.IntN(ports)
 		var l net.Listener
-		if l, err = net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		l, err = net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil:
 			return port, l.Close()
+		case !errors.Is(err, unix.EADDRINUSE):
+			return 0, fmt.Errorf("find a free port: %w", err)
 		}
 	}
 	return 0, fmt.Errorf("find a free port: %w", err)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Tree holds patterns, each with a value. The zero Tree is empty and ready. Any number of goroutines may call Match, Allowed
+// A Tree holds patterns, each with a value. The zero Tree is empty and ready; it is not copied once it holds any. Any number of goroutines may call Match, Allowed
 // and Entries at the same time, but none while Add runs.
 type Tree[V any] struct {
 	hosts   map[string]*node
@@ -44,7 +44,6 @@ func (t *Tree[V]) Add(p Pattern, v V, origin string) (*Entry[V], error) {
 	if p.str == "" {
 		return nil, errors.New("mux: Add needs a Pattern from Parse, not the zero Pattern")
 	}
-	t.share(&p)
 	e := &Entry[V]{v, Registration{p, origin, len(t.entries)}}
 	r := route{
 		method: p.method, captures: int32(len(p.names)), rest: p.capturesRest(), subtree: p.Subtree(),
@@ -63,6 +62,8 @@ func (t *Tree[V]) Add(p Pattern, v V, origin string) (*Entry[V], error) {
 	} else if other := root.conflicting(&r); other != nil {
 		return nil, newConflict(&r, other)
 	}
+	t.share(&e.Pattern)
+	r.method = e.Pattern.method
 	l := root.insert(r)
 	if path, ok := p.literal(); ok && root == &t.any {
 		if t.literal == nil {
