@@ -229,9 +229,9 @@ func TestLinger(t *testing.T) {
 			everywhere(t, func(t *testing.T, where string) {
 				life := newEnds()
 				server := serve(t, where, &reactor.Callbacks{Connection: life.connection}, reactor.WithLinger(linger))
+				began := time.Now() // the loop's clock, which counts, may be from when the connection came
 				client := dial(t, server.Addr())
 				c := receive(t, life.up, "the connection")
-				began := time.Now() // the loop's clock, which counts, may be from when it began to write
 				must(t, c.Send(make([]byte, tc.output)))
 				c.Shutdown()
 				tc.peer(t, client)
