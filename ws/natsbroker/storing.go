@@ -82,18 +82,16 @@ func (m *stored) send(b *Broker) {
 		return
 	}
 	// nats.go itself would try again later, behind messages that were sent since.
-	if m.ack, m.err = b.js.PublishMsgAsync(m.msg, jetstream.WithRetryAttempts(0)); m.err != nil {
-		m.ack = nil
-	}
+	m.ack, m.err = b.js.PublishMsgAsync(m.msg, jetstream.WithRetryAttempts(0))
 }
 
 // sendWaiting sends what is not on its way of the first so many, unless close has given up.
 func (s *storing) sendWaiting(most int) {
+	if s.given {
+		return
+	}
 	for i := range s.queue[:min(most, len(s.queue))] {
 		m := &s.queue[i]
-		if s.given {
-			return
-		}
 		if m.ack == nil {
 			m.send(s.l.b)
 		}

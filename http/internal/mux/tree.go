@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A Tree holds patterns, each with a value. The zero Tree is empty and ready; it is not copied once it holds any. Any number of goroutines may call Match, Allowed
-// and Entries at the same time, but none while Add runs.
+// A Tree holds patterns, each with a value. The zero Tree is empty and ready; it is not copied once it holds any. Any number of
+// goroutines may call Match, Literal, Allowed and Entries at the same time, but none while Add runs.
 type Tree[V any] struct {
 	hosts   map[string]*node
 	any     node             // patterns without host
 	literal map[string]*leaf // of any, by the whole path that leads there: those without wildcards and subtree
 	most    int              // captures of the pattern that has most
 	entries []*Entry[V]
-	methods map[string]string // each once: see share
-	names   map[string][]string
+	methods map[string]string   // each once: see share
+	names   map[string][]string // likewise, by the names with slashes between
 }
 
 // An Entry is a pattern of a Tree with what belongs to it. Only Value may be changed, and only while nobody reads it.
